@@ -118,24 +118,24 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor of the file, its variable by name, the order of axes, and the part of the variable that it fills."""
+    """A tensor of the file, its variable by name, the order of its axes, and the variable's channels that it fills."""
 
     name: str
     key: str
     axes: tuple[int, ...] | None
-    place: slice
+    channels: slice
     rows: int | None = None
 
 
 def _license_of(metadata: str) -> str | None:
     """Return the license that the metadata of a model card state; None for none and for several."""
     lines = metadata.splitlines()
-    place = next((place for place, line in enumerate(lines) if line.startswith("license:")), None)
-    if place is None:
+    index = next((index for index, line in enumerate(lines) if line.startswith("license:")), None)
+    if index is None:
         return None
-    value = lines[place].removeprefix("license:").strip()
+    value = lines[index].removeprefix("license:").strip()
     items = [value] if value else []
-    for line in lines[place + 1 :] if not value else ():
+    for line in lines[index + 1 :] if not value else ():
         if not line.lstrip().startswith("- "):
             break
         items.append(line.lstrip().removeprefix("- ").strip())
@@ -170,8 +170,8 @@ def refuse_other_heads(checkpoint: Checkpoint) -> None:
         return
     problem = config.get("problem_type") or ONE_CLASS
     if problem != ONE_CLASS or (checkpoint.labels is not None and len(checkpoint.labels) == 1):
-        found = f"a head for {problem!s:.60}" if problem != ONE_CLASS else "a head with one output"
-        raise ZooError(f"{where} has {found}: zoo reads heads with one right class for each example ({ONE_CLASS})")
+        head = f"a head for {problem!s:.60}" if problem != ONE_CLASS else "a head with one output"
+        raise ZooError(f"{where} has {head}: zoo reads heads with one right class for each example ({ONE_CLASS})")
 
 
 def open_checkpoint(source: Path) -> Checkpoint:
@@ -218,57 +218,59 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
     path, variables = checkpoint.weights, weights(model)
     try:
         with safe_open(path, framework="numpy") as file:
-            found = unwrapped(file.keys(), lambda name: _is_known(name, published))
-            shapes = {name: tuple(file.get_slice(found.prefix + name).get_shape()) for name in found.names}
+            stripped = unwrapped(file.keys(), lambda name: _is_known(name, published))
+            shapes = {name: tuple(file.get_slice(stripped.prefix + name).get_shape()) for name in stripped.names}
             tensors, unused, fresh = _plan(path, shapes, model, published)
 
             def stored(tensor: _Tensor) -> np.ndarray:
-                return floats(file, found.prefix + tensor.name)
+                return floats(file, stripped.prefix + tensor.name)
 
-            # All are checked before one is assigned.
-            refuse_unsound(filter(None, (unsound(one.name, stored(one)) for one in tensors)), str(path))
-            for key, parts in itertools.groupby(sorted(tensors, key=lambda one: one.key), lambda one: one.key):
+            # Every tensor is checked before the first one is assigned.
+            refuse_unsound(filter(None, (unsound(tensor.name, stored(tensor)) for tensor in tensors)), str(path))
+            for key, parts in itertools.groupby(
+                sorted(tensors, key=lambda tensor: tensor.key), lambda tensor: tensor.key
+            ):
                 whole = np.empty(variables[key].shape, np.float32)
                 for part in parts:
                     array = stored(part)[: part.rows]
-                    whole[..., part.place] = array if part.axes is None else array.transpose(part.axes)
+                    whole[..., part.channels] = array if part.axes is None else array.transpose(part.axes)
                 variables[key].assign(whole)
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
-    adapted = [
-        f"{shapes[one.name][0] - one.rows} rows of {one.name} that the vocabulary does not have are left out"
-        for one in tensors
-        if one.rows is not None
+    cut_rows = [
+        f"{shapes[tensor.name][0] - tensor.rows} rows of {tensor.name} that the vocabulary does not have are left out"
+        for tensor in tensors
+        if tensor.rows is not None
     ]
-    remarks = [*found.remarks(path), *checkpoint.remarks]
+    remarks = [*stripped.remarks(path), *checkpoint.remarks]
     remarks += [f"the weights have no layer for {layer}: it starts fresh" for layer in fresh]
     if checkpoint.pooling not in (None, published.pooling):
         remarks.append(
             f"sentence-transformers pools these weights by '{checkpoint.pooling}', not '{published.pooling}'"
         )
-    return Reading(tuple(unused), tuple(adapted), tuple(remarks))
+    return Reading(tuple(unused), tuple(cut_rows), tuple(remarks))
 
 
 def _plan(
     path: Path, shapes: dict[str, tuple[int, ...]], model: Any, published: TransformersModel
 ) -> tuple[list[_Tensor], list[str], list[str]]:
-    """Find each tensor's place, the tensors that have none, and the layers that stay fresh.
+    """Find the variable that each tensor fills, the tensors that fill none, and the layers that stay fresh.
 
     Raises:
         ZooError: they do not all fit.
     """
-    variables, kinds = weights(model), {layer.name: type(layer).__name__ for layer in model.layers}
+    variables, layer_classes = weights(model), {layer.name: type(layer).__name__ for layer in model.layers}
     tensors, unused, left_over, misshapen = list[_Tensor](), [], [], []
     filled: dict[str, int] = dict.fromkeys(variables, 0)
     for name, shape in shapes.items():
-        target = _target(name.removeprefix(published.prefix), published.names, kinds)
+        target = _target(name.removeprefix(published.prefix), published.names, layer_classes)
         if target is None:
             unused.append(name)
             continue
         key, axes, number, count = target
         width = variables[key].shape[-1] // count if key in variables else 0
-        place = slice(number * width, (number + 1) * width)
-        if key not in variables or any(one.key == key and one.place == place for one in tensors):
+        channels = slice(number * width, (number + 1) * width)
+        if key not in variables or any(tensor.key == key and tensor.channels == channels for tensor in tensors):
             left_over.append(name)
             continue
         wanted = (*variables[key].shape[:-1], width)
@@ -277,7 +279,7 @@ def _plan(
         if given != wanted and not longer:
             misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
         filled[key] += width
-        tensors.append(_Tensor(name, key, axes, place, wanted[0] if longer else None))
+        tensors.append(_Tensor(name, key, axes, channels, wanted[0] if longer else None))
     unread = [key for key, width in filled.items() if width < variables[key].shape[-1]]
     fresh = [
         layer
@@ -292,7 +294,9 @@ def _plan(
     return tensors, unused, fresh
 
 
-def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tuple[int, ...] | None, int, int] | None:
+def _target(
+    name: str, names: Names, layer_classes: Mapping[str, str]
+) -> tuple[str, tuple[int, ...] | None, int, int] | None:
     """Return `layer/variable` for a name, the order of its axes, the part that it fills, and the number of parts.
 
     It is None for a tensor that is not used, and the name itself where no row fits.
@@ -309,16 +313,16 @@ def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tup
         if "/" in target and not part:
             return target, None, 0, 1
         layer = part["layer"] if part else target
-        variable, axes = variable_of(kinds.get(layer, ""), last)
+        variable, axes = variable_of(layer_classes.get(layer, ""), last)
         return f"{layer}/{variable}", axes, int(part["number"]) if part else 0, int(part["count"]) if part else 1
     return name, None, 0, 1
 
 
 def _is_known(name: str, published: TransformersModel) -> bool:
-    """Return whether a network has a place for a tensor of this name."""
-    own = name.removeprefix(published.prefix)
-    target = _target(own, published.names, {})
-    return target is not None and target[0] != own
+    """Return whether a network has a variable for a tensor of this name."""
+    stripped_name = name.removeprefix(published.prefix)
+    target = _target(stripped_name, published.names, {})
+    return target is not None and target[0] != stripped_name
 
 
 def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
@@ -329,8 +333,8 @@ def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
     fitting = [
         f"{family.name} {row.name}"
         for family, row in matching()
-        for known in row.weights.values()
-        if isinstance(known, TransformersModel) and known.config and not _departures(checkpoint.config, known)
+        for other in row.weights.values()
+        if isinstance(other, TransformersModel) and other.config and not _departures(checkpoint.config, other)
     ]
     advice = f"it fits {' and '.join(fitting)}" if fitting else "it fits no network that zoo knows"
     raise ZooError(
@@ -350,11 +354,11 @@ def _departures(config: Mapping[str, Any], published: TransformersModel) -> list
 def _advice(shapes: Mapping[str, tuple[int, ...]], model: Any, published: TransformersModel) -> str:
     """Say what to do about a head of another kind, or of another number of classes."""
     for name, shape in shapes.items():
-        own = name.removeprefix(published.prefix)
-        reason = published.refused.get(own.rpartition(".")[0])
+        layer_name = name.removeprefix(published.prefix)
+        reason = published.refused.get(layer_name.rpartition(".")[0])
         if reason:
             return f": {reason}"
-        target = _target(own, published.names, {})
+        target = _target(layer_name, published.names, {})
         classes = weights(model)[f"{LABELED}/bias"].shape[0]
         if target and target[0].startswith(f"{LABELED}/") and shape[0] != classes:
             return f": it has {shape[0]} classes, not {classes}: ask for {shape[0]}"
@@ -365,33 +369,33 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
     """Return the folder of the network, its pooling, and remarks on what happens to the pooled vectors."""
     modules = _json(folder / MODULES)
     rows = modules if isinstance(modules, list) and all(isinstance(row, dict) for row in modules) else []
-    kinds = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
-    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
-        named = ", ".join(kinds)[:100] or "none"
+    types = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
+    if types[:2] != ["Transformer", "Pooling"] or types[2:] not in ([], ["Normalize"]):
+        named = ", ".join(types)[:100] or "none"
         raise ZooError(
             f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known"
         )
     inner, pool = (_inside(folder, str(row.get("path", ""))) for row in rows[:2])
     modes = json_object(pool / CONFIG)
-    on = [
+    modes_on = [
         name.removeprefix("pooling_mode_")
         for name, value in modes.items()
         if name.startswith("pooling_mode_") and value is True
     ]
     # sentence-transformers 5.4 writes one name or several in place of a switch for each.
     stated = modes.get("pooling_mode")
-    on += [str(name) for name in (stated if isinstance(stated, list) else [stated]) if name]
-    pooling = POOLINGS.get(on[0], on[0]) if len(on) == 1 else "+".join(on) or "nothing"
-    remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if kinds[2:] else ()
+    modes_on += [str(name) for name in (stated if isinstance(stated, list) else [stated]) if name]
+    pooling = POOLINGS.get(modes_on[0], modes_on[0]) if len(modes_on) == 1 else "+".join(modes_on) or "nothing"
+    remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if types[2:] else ()
     return inner, pooling, remarks
 
 
 def _inside(folder: Path, path: str) -> Path:
     """Return the folder at a path that `modules.json` names, if it is inside `folder`."""
-    found = folder / path
-    if not found.resolve().is_relative_to(folder.resolve()):
+    inner = folder / path
+    if not inner.resolve().is_relative_to(folder.resolve()):
         raise ZooError(f"{folder / MODULES} leads out of its folder, to {path:.100}: it cannot be read")
-    return found
+    return inner
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -400,10 +404,10 @@ def json_object(path: Path) -> dict[str, Any]:
     Raises:
         ZooError: there is no such file, it is larger than any configuration, or it holds no JSON object.
     """
-    found = _json(path)
-    if not isinstance(found, dict):
+    content = _json(path)
+    if not isinstance(content, dict):
         raise ZooError(f"{path} holds no JSON object: fetch it again")
-    return found
+    return content
 
 
 def _json(path: Path) -> Any:

@@ -77,30 +77,32 @@ def read(argument: str, say: Say, kind: str, labeled: bool = True) -> RawDataset
         ZooError: the folder is missing or has another layout, a class has no files, the splits have different classes
             although these are learned (`labeled`), or not a single file is an example of the kind.
     """
-    wanted = inputs.find(kind)
+    input_kind = inputs.find(kind)
     root, recorded = folder_of(argument, say)
     if not root.is_dir():
-        raise ZooError(f"there is no folder {root}: {layout(wanted)}")
+        raise ZooError(f"there is no folder {root}: {layout(input_kind)}")
     started = time.time_ns()
-    splits = {split: class_folders(folder, wanted) for split, folder in split_folders(root, wanted, say).items()}
+    splits = {
+        split: class_folders(folder, input_kind) for split, folder in split_folders(root, input_kind, say).items()
+    }
     labels = common_labels(root, splits) if labeled else all_labels(splits)
     numbers = {composed(name): number for number, name in enumerate(labels)}
-    places = [(split, folder) for split, folders in splits.items() for folder in folders]
-    listings = map_ahead(lambda place: files_of_class(place[1], wanted), places, ahead=len(places))
+    pairs = [(split, folder) for split, folders in splits.items() for folder in folders]
+    listings = map_ahead(lambda pair: files_of_class(pair[1], input_kind), pairs, ahead=len(pairs))
     classes = [
-        ClassFolder(split, numbers[composed(folder.name)], folder, found)
-        for (split, folder), found in zip(places, listings, strict=True)
+        ClassFolder(split, numbers[composed(folder.name)], folder, class_listing)
+        for (split, folder), class_listing in zip(pairs, listings, strict=True)
     ]
-    for line in left_out(root, classes, wanted):
+    for line in left_out(root, classes, input_kind):
         say(line)
-    found = described(root, classes, wanted, started, say)
-    examples = [one for one in found if isinstance(one, Example)]
-    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
+    results = described(root, classes, input_kind, started, say)
+    examples = [result for result in results if isinstance(result, Example)]
+    unreadable = tuple(result for result in results if isinstance(result, Unreadable))
     if not examples:
         first = unreadable[0]
         raise ZooError(
-            f"{root} holds no {wanted.plural}: none of its {len(unreadable)} files can be read "
-            f"({first.name}: {first.reason}): {layout(wanted)}"
+            f"{root} holds no {input_kind.plural}: none of its {len(unreadable)} files can be read "
+            f"({first.name}: {first.reason}): {layout(input_kind)}"
         )
     return RawDataset(kind, labels, examples, unreadable, argument=recorded)
 
@@ -113,37 +115,37 @@ def described(
     `started` is the time in nanoseconds at which listing the files began.
     """
     files = [
-        Candidate(one.split, one.target, f"{one.path}{os.sep}{name}", f"{below}{os.sep}{name}")
-        for one in classes
-        for below in [one.path.relative_to(root)]
-        for name in one.listing.visible
+        Candidate(folder.split, folder.target, f"{folder.path}{os.sep}{name}", f"{below}{os.sep}{name}")
+        for folder in classes
+        for below in [folder.path.relative_to(root)]
+        for name in folder.listing.visible
     ]
     names = [file.name for file in files]
-    stamps = np.array([stamp for one in classes for stamp in one.listing.stamps], np.int64).reshape(-1, 3)
+    stamps = np.array([stamp for folder in classes for stamp in folder.listing.stamps], np.int64).reshape(-1, 3)
     indexed = len(files) >= folder_index.FEWEST
     index = folder_index.read(root, kind, say) if indexed else None
     rows = index.rows(names, stamps) if index else np.full(len(files), -1, np.int64)
-    found: list[Example | Unreadable | None] = [None] * len(files)
+    results: list[Example | Unreadable | None] = [None] * len(files)
     if index:
-        known = np.flatnonzero(rows >= 0)
-        facts = index.known(rows[known], (files[place].path for place in known))
-        for place, (content, size, digest, traits) in zip(known.tolist(), facts, strict=True):
-            file = files[place]
-            found[place] = Example(file.split, file.target, shown(file.name), content, size, digest, traits)
+        unchanged = np.flatnonzero(rows >= 0)
+        facts = index.known(rows[unchanged], (files[position].path for position in unchanged))
+        for position, (content, size, digest, traits) in zip(unchanged.tolist(), facts, strict=True):
+            file = files[position]
+            results[position] = Example(file.split, file.target, shown(file.name), content, size, digest, traits)
     new = np.flatnonzero(rows < 0).tolist()
     if indexed and new:
         say(f"reading {len(new):,} of {len(files):,} {kind.plural}, which are new or have changed")
     try:
-        for place, one in zip(new, inspected(kind, [files[place] for place in new]), strict=True):
-            found[place] = one
+        for position, result in zip(new, inspected(kind, [files[position] for position in new]), strict=True):
+            results[position] = result
     finally:
         # The files that an interrupted start has read are recorded, too.
         gone = index is not None and len(index.places) > len(files) - len(new)
-        if indexed and (gone or any(isinstance(found[place], Example) for place in new)):
-            kept = {place: one for place, one in enumerate(found) if isinstance(one, Example)}
-            of_kept = [names[place] for place in kept], stamps[[*kept]], [*kept.values()]
+        if indexed and (gone or any(isinstance(results[position], Example) for position in new)):
+            kept = {position: result for position, result in enumerate(results) if isinstance(result, Example)}
+            of_kept = [names[position] for position in kept], stamps[[*kept]], [*kept.values()]
             folder_index.write(root, kind, *of_kept, started, say)
-    return [one for one in found if one is not None]
+    return [result for result in results if result is not None]
 
 
 def layout(kind: Input) -> str:
@@ -201,11 +203,11 @@ def class_folders(folder: Path, kind: Input) -> list[Path]:
     folders = [folder / name for name in listing(folder).folders]
     if not folders:
         raise ZooError(f"{folder} holds no folders: {layout(kind)}")
-    known: dict[str, str] = {}
+    names: dict[str, str] = {}
     for entry in folders:
         if not is_printable(entry.name):
             raise ZooError(f"{shown(entry)} cannot be the name of a class: use printable characters")
-        other = known.setdefault(composed(entry.name), entry.name)
+        other = names.setdefault(composed(entry.name), entry.name)
         if other != entry.name:
             raise ZooError(
                 f"{folder} holds {quoted(other)} and {quoted(entry.name)}, one name in two Unicode forms: "
@@ -248,31 +250,31 @@ def files_of_class(folder: Path, kind: Input) -> Listing:
     Raises:
         ZooError: the folder is empty or contains folders.
     """
-    found = listing(folder)
-    if not found.visible:
+    entries = listing(folder)
+    if not entries.visible:
         raise ZooError(f"class '{folder.name}' has no {kind.plural}: add some to {folder}, or remove it")
-    if found.folders:
+    if entries.folders:
         raise ZooError(
-            f"{folder}, which should hold {kind.plural}, holds the folder '{shown(found.folders[0])}': {layout(kind)}"
+            f"{folder}, which should hold {kind.plural}, holds the folder '{shown(entries.folders[0])}': {layout(kind)}"
         )
-    return found
+    return entries
 
 
 def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterator[str]:
     """Yield a line for everything that is left out although it may belong to the data."""
     above = {folder: listing(folder) for folder in dict.fromkeys([root, *(one.path.parent for one in classes)])}
-    for folder, found in above.items():
-        folders = set(found.folders)
-        loose = [name for name in found.visible if name not in folders]
+    for folder, folder_listing in above.items():
+        folders = set(folder_listing.folders)
+        loose = [name for name in folder_listing.visible if name not in folders]
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
     inside = [*above.items(), *((one.path, one.listing) for one in classes)]
-    entries = (folder / name for folder, found in inside for name in found.hidden)
+    entries = (folder / name for folder, folder_listing in inside for name in folder_listing.hidden)
     hidden = [entry for entry in entries if holds_example(entry, kind)]
     for entry in hidden:
         if entry.is_dir():
-            what = f"{shown(entry)}/, a hidden folder of {kind.plural}"
-            yield f"left out: {what}: if it is a class, rename it without the dot"
+            description = f"{shown(entry)}/, a hidden folder of {kind.plural}"
+            yield f"left out: {description}: if it is a class, rename it without the dot"
     files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
     if files:
         yield f"left out: {len(files)} {kind.plural} whose names begin with a dot: {listed(files, most=3)}"
@@ -281,13 +283,13 @@ def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterato
 def holds_example(entry: Path, kind: Input) -> bool:
     """Return whether a file is an example, or a folder has an example among its first files."""
     candidates = (Candidate("train", 0, str(file), "") for file in files_of(entry)[:MOST_HIDDEN])
-    return any(isinstance(inspect(one, kind), Example) for one in candidates)
+    return any(isinstance(inspect(candidate, kind), Example) for candidate in candidates)
 
 
 def inspected(kind: Input, files: Sequence[Candidate]) -> Iterable[Example | Unreadable]:
     """Inspect files in threads, and yield the results in order."""
     parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
-    for part in map_ahead(lambda part: [inspect(one, kind) for one in part], parts, ahead=2 * usable_cpus()):
+    for part in map_ahead(lambda part: [inspect(file, kind) for file in part], parts, ahead=2 * usable_cpus()):
         yield from part
 
 

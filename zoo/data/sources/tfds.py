@@ -87,8 +87,8 @@ class Stored:
     inspect: Callable[[LabeledRecord, Features], Inspected]
 
 
-def _reason_against_images(stated: Any) -> str:
-    return "" if stated.np_dtype == np.uint8 else f"are {np.dtype(stated.np_dtype)}: uint8 is needed"
+def _reason_against_images(feature: Any) -> str:
+    return "" if feature.np_dtype == np.uint8 else f"are {np.dtype(feature.np_dtype)}: uint8 is needed"
 
 
 def _inspect_image(record: LabeledRecord, features: Features) -> Inspected:
@@ -105,8 +105,8 @@ def _inspect_image(record: LabeledRecord, features: Features) -> Inspected:
     )
 
 
-def _reason_against_clips(stated: Any) -> str:
-    return "" if stated.sample_rate else "do not state their sample rate: write them to files, and use folder:PATH"
+def _reason_against_clips(feature: Any) -> str:
+    return "" if feature.sample_rate else "do not state their sample rate: write them to files, and use folder:PATH"
 
 
 def _inspect_clip(record: LabeledRecord, features: Features) -> Inspected:
@@ -116,8 +116,8 @@ def _inspect_clip(record: LabeledRecord, features: Features) -> Inspected:
     channels = features.stated.shape[1] if len(features.stated.shape) > 1 else 1
     rate = int(features.stated.sample_rate)
     content = encoded(record.value, rate, channels)
-    place = RecordClip(record.path, record.offset, len(record.content), features.example, rate, channels)
-    return described(content, place, split=record.split, target=record.label, name=record.name), content
+    clip = RecordClip(record.path, record.offset, len(record.content), features.example, rate, channels)
+    return described(content, clip, split=record.split, target=record.label, name=record.name), content
 
 
 def _inspect_text(record: LabeledRecord, features: Features) -> Inspected:
@@ -135,7 +135,7 @@ def _inspect_text(record: LabeledRecord, features: Features) -> Inspected:
 STORED = {
     "image": Stored("Image", _reason_against_images, _inspect_image),
     "audio": Stored("Audio", _reason_against_clips, _inspect_clip),
-    "text": Stored("Text", lambda stated: "", _inspect_text),
+    "text": Stored("Text", lambda feature: "", _inspect_text),
 }
 """The form in which TFDS stores each kind of input."""
 
@@ -183,8 +183,8 @@ def read(
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use a dataset with one")
     for name in info.splits:
         if name not in SPLIT_NAMES:
-            known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
-            say(f"left out: the split '{name}' of {folder}, which is not one of {known}")
+            split_names = listed(SPLIT_NAMES, len(SPLIT_NAMES))
+            say(f"left out: the split '{name}' of {folder}, which is not one of {split_names}")
     records = (record for name, split in splits.items() for record in read_split(name, split))
     named = f"{match['name']}:{folder.name}"
     if kind == "table":
@@ -194,15 +194,15 @@ def read(
     features = example_and_class(info, folder, kind)
     labeled_records = (labeled_record(record, features) for record in records)
     examples, unreadable = in_memory(
-        map_ahead(lambda one: inspect_record(one, features, kind), labeled_records, READ_AHEAD)
+        map_ahead(lambda record: inspect_record(record, features, kind), labeled_records, READ_AHEAD)
     )
     # A test split whose labels are withheld has the label -1 everywhere; no accuracy can be measured on it.
-    labeled = [one for one in examples if one.target >= 0]
+    labeled = [example for example in examples if example.target >= 0]
     if len(labeled) < len(examples):
         withheld = len(examples) - len(labeled)
         say(f"left out: {withheld} {inputs.find(kind).plural} of {folder} whose labels are withheld")
-    unknown = [one.name for one in labeled if one.target >= len(features.labels)]
-    if unknown or not any(one.split == "train" for one in labeled):
+    unknown = [example.name for example in labeled if example.target >= len(features.labels)]
+    if unknown or not any(example.split == "train" for example in labeled):
         wrong = f"{unknown[0]} has none of the {len(features.labels)} classes" if unknown else "no label in train"
         raise ZooError(f"{folder} has no usable labels ({wrong}): use another dataset")
     return RawDataset(
@@ -235,9 +235,9 @@ def root_above(given: Path, name: str) -> tuple[Path, str | None]:
         return given, None
     for root in given.parents[: len(parts) + 1]:
         below = given.relative_to(root).parts
-        known = versions(root / name) if below[: len(parts)] == parts[: len(below)] else []
+        versions_in_root = versions(root / name) if below[: len(parts)] == parts[: len(below)] else []
         version = below[-1] if len(below) > len(parts) else None
-        if known and (version is None or version in known):
+        if versions_in_root and (version is None or version in versions_in_root):
             return root, version
     return given, None
 
@@ -263,8 +263,8 @@ def prepared_folder(root: Path, name: str, version: str | None) -> Path:
 
 def versions(folder: Path) -> list[str]:
     """Return the versions of a dataset that are prepared, sorted as text."""
-    found = folder.glob("*/dataset_info.json")
-    return sorted(path.parent.name for path in found if VERSION.fullmatch(path.parent.name))
+    info_files = folder.glob("*/dataset_info.json")
+    return sorted(path.parent.name for path in info_files if VERSION.fullmatch(path.parent.name))
 
 
 def read_info(folder: Path) -> Any:
@@ -291,18 +291,18 @@ def example_and_class(info: Any, folder: Path, kind: str) -> Features:
     Raises:
         ZooError: there is no such feature, there are several, or zoo cannot read the examples.
     """
-    from tensorflow_datasets import features as known
+    from tensorflow_datasets import features as tfds_features
 
     stored, noun = STORED[kind], inputs.find(kind).noun
-    features = dict(info.features.items()) if isinstance(info.features, known.FeaturesDict) else {}
-    examples = [key for key, feature in features.items() if isinstance(feature, getattr(known, stored.feature))]
-    classes = [key for key, feature in features.items() if isinstance(feature, known.ClassLabel)]
+    features = dict(info.features.items()) if isinstance(info.features, tfds_features.FeaturesDict) else {}
+    examples = [key for key, feature in features.items() if isinstance(feature, getattr(tfds_features, stored.feature))]
+    classes = [key for key, feature in features.items() if isinstance(feature, tfds_features.ClassLabel)]
     supervised = info.supervised_keys or ()
     examples = [key for key in examples if key in supervised] or examples
     classes = [key for key in classes if key in supervised] or classes
-    for what, keys in ((noun, examples), ("class label", classes)):
+    for wanted, keys in ((noun, examples), ("class label", classes)):
         if len(keys) != 1:
-            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one {noun} with one label is needed")
+            raise ZooError(f"{folder} has {len(keys) or 'no'} {wanted} features: one {noun} with one label is needed")
     stated, label = features[examples[0]], features[classes[0]]
     if reason := stored.reason(stated):
         raise ZooError(f"the {inputs.find(kind).plural} of {folder} {reason}")
@@ -322,7 +322,7 @@ def read_split(name: str, split: Any) -> Iterator[Record]:
     # TFDS's own path objects take ten times as long to convert to text.
     paths = [Path(os.fspath(path)) for path in split.filepaths]
     for path, expected in zip(paths, split.shard_lengths, strict=True):
-        place, count, position = str(path), 0, 0
+        path_text, count, position = str(path), 0, 0
         for record in read_records(path):
             try:
                 values = tf.train.Example.FromString(record).features.feature
@@ -331,7 +331,7 @@ def read_split(name: str, split: Any) -> Iterator[Record]:
                     f"record {count} of {path} is not a tf.Example ({error}): {prepare_again(path.parent)}"
                 ) from None
             offset = position + BYTES_BEFORE_RECORD
-            yield Record(SPLIT_NAMES[name], f"{name} {count} of {path.name}", values, record, place, offset)
+            yield Record(SPLIT_NAMES[name], f"{name} {count} of {path.name}", values, record, path_text, offset)
             count += 1
             position += BYTES_BEFORE_RECORD + len(record) + BYTES_AFTER_RECORD
         if count != expected:
@@ -350,8 +350,8 @@ def labeled_record(record: Record, features: Features) -> LabeledRecord:
     except IndexError as error:
         again = prepare_again(Path(record.path).parent)
         raise ZooError(f"{record.name} has no example with a label ({error}): {again}") from None
-    place = (record.path, record.offset)
-    return LabeledRecord(record.split, record.name, record.values, record.content, *place, label, value)
+    path_and_offset = (record.path, record.offset)
+    return LabeledRecord(record.split, record.name, record.values, record.content, *path_and_offset, label, value)
 
 
 def table(
@@ -372,20 +372,20 @@ def table(
 
     features = dict(_flat(info.features))
     columns = fields(features)
-    others = [key for key in features if key not in {column.key for column in columns.values()}]
-    if others:
-        say(f"left out: features of {folder} that are not scalars: {listed(map(shown, others), most=5)}")
-    wanted = target or _supervised(info, columns, folder)
+    not_scalars = [key for key in features if key not in {column.key for column in columns.values()}]
+    if not_scalars:
+        say(f"left out: features of {folder} that are not scalars: {listed(map(shown, not_scalars), most=5)}")
+    target_columns = target or _supervised(info, columns, folder)
     classes = frozenset(name for name, column in columns.items() if column.is_class)
-    targets = {name for name, _ in stated_targets(wanted, [*columns])}
-    of_classes = [place for place, name in enumerate(columns) if name in targets & classes]
+    targets = {name for name, _ in stated_targets(target_columns, [*columns])}
+    of_classes = [index for index, name in enumerate(columns) if name in targets & classes]
     rows, names, splits, withheld = [], [], [], 0
     for record in records:
         try:
             cells = row(record.values, columns)
         except (ValueError, ZooError) as error:
             raise ZooError(f"{record.name} of {folder} {error}: {prepare_again(folder)}") from None
-        if any(cells[place] is None for place in of_classes):
+        if any(cells[index] is None for index in of_classes):
             withheld += 1
             continue
         rows.append(cells)
@@ -393,19 +393,19 @@ def table(
         splits.append(record.split)
     if withheld:
         say(f"left out: {withheld} rows of {folder} whose labels are withheld")
-    return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), wanted, "", None, model)
+    return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), target_columns, "", None, model)
 
 
-def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(features: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each feature in the order of the keys; `/` joins the keys of nested features."""
-    from tensorflow_datasets import features as known
+    from tensorflow_datasets import features as tfds_features
 
     # A Sequence of a FeaturesDict also has its methods. Features that are read from a file are in no particular order.
-    for key, feature in sorted(features.items()) if isinstance(features, known.FeaturesDict) else ():
-        if isinstance(feature, known.FeaturesDict):
-            yield from _flat(feature, f"{above}{key}/")
+    for key, feature in sorted(features.items()) if isinstance(features, tfds_features.FeaturesDict) else ():
+        if isinstance(feature, tfds_features.FeaturesDict):
+            yield from _flat(feature, f"{prefix}{key}/")
         else:
-            yield f"{above}{key}", feature
+            yield f"{prefix}{key}", feature
 
 
 def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
@@ -415,11 +415,11 @@ def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
         ZooError: there is no such column.
     """
     keys = info.supervised_keys or (None, None)
-    stated = [name for name, column in columns.items() if column.key == keys[1]]
+    supervised = [name for name, column in columns.items() if column.key == keys[1]]
     classes = [name for name, column in columns.items() if column.is_class]
-    for found in (stated, classes):
-        if len(found) == 1:
-            return found[0]
+    for candidates in (supervised, classes):
+        if len(candidates) == 1:
+            return candidates[0]
     raise ZooError(
         f"{folder} does not say what to predict: name the column with --target "
         f"({listed(map(shown, columns), most=8) or 'it has no scalars'})"
@@ -462,8 +462,8 @@ def read_records(path: Path) -> Iterator[bytes]:
 def prepare_again(folder: Path) -> str:
     """Say how to fix a prepared folder that is damaged: ROOT/NAME/VERSION, or ROOT/NAME/CONFIGURATION/VERSION."""
     try:
-        stated = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
-        parts = [stated["name"], *([stated["configName"]] if "configName" in stated else [])]
+        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+        parts = [info["name"], *([info["configName"]] if "configName" in info else [])]
     except (OSError, ValueError, KeyError, TypeError):
         parts = [folder.parent.name]
     if [*folder.parts[-1 - len(parts) : -1]] != parts:
@@ -474,8 +474,8 @@ def prepare_again(folder: Path) -> str:
 
 def license(info: Any) -> str:
     """Return the license that TFDS states, on one line, or where to look for it."""
-    stated = (info.redistribution_info.license if info.redistribution_info else "") or ""
-    return " ".join(stated.split()) or f"not stated by TFDS; see {info.homepage or info.full_name}"
+    license_text = (info.redistribution_info.license if info.redistribution_info else "") or ""
+    return " ".join(license_text.split()) or f"not stated by TFDS; see {info.homepage or info.full_name}"
 
 
 SOURCE = Source(

@@ -37,11 +37,11 @@ class Likeliest:
 
     def cells(self) -> dict[str, Any]:
         """Return `label` and `probability`, then `label_2`, `probability_2` and so on."""
-        found: dict[str, Any] = {}
-        for place, (label, probability) in enumerate(self.labels, start=1):
-            suffix = f"_{place}" if place > 1 else ""
-            found |= {f"label{suffix}": label, f"probability{suffix}": probability}
-        return found
+        cells: dict[str, Any] = {}
+        for rank, (label, probability) in enumerate(self.labels, start=1):
+            suffix = f"_{rank}" if rank > 1 else ""
+            cells |= {f"label{suffix}": label, f"probability{suffix}": probability}
+        return cells
 
 
 def tensors(labels: int) -> dict[str, Tensor]:
@@ -74,8 +74,8 @@ def error_sums(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
 
 def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Return for each example whether its largest logit is that of its class."""
-    found: np.ndarray = logits.argmax(-1) == targets
-    return found
+    is_right: np.ndarray = logits.argmax(-1) == targets
+    return is_right
 
 
 def consistency(outputs: Mapping[str, np.ndarray]) -> float:

@@ -36,7 +36,7 @@ class Evaluation:
 
     `top5` is None where there are at most five classes. `roc_auc` is the area under the ROC curve, of several classes
     the mean over one class against the rest; None unless every class has examples. `confusion[i][j]` counts the
-    examples of class i that were labeled as class j; i and j are places in `classes`. Names are scikit-learn's.
+    examples of class i that were labeled as class j; i and j are indices in `classes`. Names are scikit-learn's.
     """
 
     examples: int

@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
-def answers(found: Any, model: Model) -> dict[str, Any]:
+def answers(logits: Any, model: Model) -> dict[str, Any]:
     """Return logits and probabilities, float32 [batch, classes], from the network's logits."""
     import tensorflow as tf
 
-    return {LOGITS: tf.identity(found), PROBABILITIES: tf.nn.softmax(found)}
+    return {LOGITS: tf.identity(logits), PROBABILITIES: tf.nn.softmax(logits)}
 
 
-def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+def losses(targets: Any, logits: Any, model: Model, smoothing: float = 0.0) -> Any:
     """Return the cross-entropy of each example, float32 [batch]; `smoothing` of the target is spread over all classes.
 
-    `targets` are classes, int64 [batch], or shares of them, float32 [batch, classes]; `found` is float32 [batch,
+    `targets` are classes, int64 [batch], or shares of them, float32 [batch, classes]; `logits` are float32 [batch,
     classes].
     """
     import keras
     import tensorflow as tf
 
     targets = tf.convert_to_tensor(targets)
-    wanted = targets if targets.dtype.is_floating else tf.one_hot(targets, found.shape[-1])
-    return keras.losses.categorical_crossentropy(wanted, found, from_logits=True, label_smoothing=smoothing)
+    wanted = targets if targets.dtype.is_floating else tf.one_hot(targets, logits.shape[-1])
+    return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True, label_smoothing=smoothing)
 
 
-def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+def distilled(answers: Any, logits: Any, model: Model, kind: str, temperature: float) -> Any:
     """Return each example's distance from a teacher's logits, float32 [batch].
 
     `soft` is the Kullback-Leibler divergence from the teacher's probabilities to the network's, both at a temperature,
@@ -41,12 +41,12 @@ def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: fl
     import tensorflow as tf
 
     if kind == "hard":
-        return losses(tf.argmax(answers, -1), found, model)
-    wanted, given = (tf.nn.log_softmax(tf.cast(one, found.dtype) / temperature) for one in (answers, found))
+        return losses(tf.argmax(answers, -1), logits, model)
+    wanted, given = (tf.nn.log_softmax(tf.cast(values, logits.dtype) / temperature) for values in (answers, logits))
     return temperature**2 * tf.reduce_sum(tf.exp(wanted) * (wanted - given), -1)
 
 
-def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+def sums(targets: Any, logits: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
     """Sum the cross-entropies, and count the examples whose largest logit is that of their class.
 
     If targets are shares of classes, an example's class is the one with the largest share.
@@ -54,7 +54,7 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
     import tensorflow as tf
 
     targets = tf.convert_to_tensor(targets)
-    each = losses(targets, found, model)
+    each = losses(targets, logits, model)
     classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets
-    hits = tf.cast(tf.argmax(found, -1) == classes, tf.float32)
+    hits = tf.cast(tf.argmax(logits, -1) == classes, tf.float32)
     return {"loss": tf.reduce_sum(tf.cast(weights, each.dtype) * each), "hits": tf.reduce_sum(weights * hits)}

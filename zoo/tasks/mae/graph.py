@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
-def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+def losses(targets: Any, predicted: Any, model: Model, smoothing: float = 0.0) -> Any:
     """Return the mean squared error of the hidden patches of each image, float32 [batch].
 
     `targets`, float32 [batch, patches, values + 1], hold the values of each patch, and 1 where it is hidden, else 0.
-    `found` are values [batch, patches, values].
+    `predicted` are the network's values, [batch, patches, values].
     """
     import tensorflow as tf
 
     wanted, hidden = targets[..., :-1], targets[..., -1]
-    errors = tf.reduce_mean((tf.cast(found, tf.float32) - wanted) ** 2, -1)
+    errors = tf.reduce_mean((tf.cast(predicted, tf.float32) - wanted) ** 2, -1)
     return tf.reduce_sum(hidden * errors, -1) / tf.reduce_sum(hidden, -1)
 
 
-def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+def sums(targets: Any, predicted: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
     """Sum the losses."""
     import tensorflow as tf
 
-    return {"loss": tf.reduce_sum(weights * losses(targets, found, model))}
+    return {"loss": tf.reduce_sum(weights * losses(targets, predicted, model))}

@@ -1,6 +1,7 @@
 """Several targets at once: one trunk, and a head for each target.
 
-The network computes one vector, [batch, labels of all targets], and `heads` says which places belong to which target.
+The network computes one vector, [batch, labels of all targets], and `heads` says which of its elements belong to
+which target.
 The task of a model is composed of the tasks of its parts.
 """
 
@@ -57,15 +58,15 @@ class Answers:
 
     def cells(self) -> dict[str, Any]:
         """Return the cells of each target, whose columns begin with its name; a number tells equal columns apart."""
-        found: dict[str, Any] = {}
+        cells: dict[str, Any] = {}
         for name, answer in self.answers.items():
             for cell, value in answer.cells().items():
                 title = unique = name if cell == name else f"{name} {cell}"
                 number = 2
-                while unique in found:
+                while unique in cells:
                     unique, number = f"{title} ({number})", number + 1
-                found[unique] = value
-        return found
+                cells[unique] = value
+        return cells
 
 
 @dataclass(frozen=True)
@@ -76,50 +77,50 @@ class Together:
 
     def tensors(self, labels: int) -> dict[str, Tensor]:
         """Return the outputs of all targets; those of a task are named `TARGET_OUTPUT`."""
-        found: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
         for head in self.heads:
-            found |= head.named(head.task.tensors(len(head.part.labels)))
-        return found
+            outputs |= head.named(head.task.tensors(len(head.part.labels)))
+        return outputs
 
     def primary(self, outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
         """Return the primary outputs of all targets side by side, float32 [batch, labels].
 
         Values are divided by their usual size, so that float32 holds values of all sizes side by side.
         """
-        each = [head.task.primary(head.own(outputs), head.model(model)) / head.sizes for head in self.heads]
+        each = [head.task.primary(head.own_outputs(outputs), head.model(model)) / head.sizes for head in self.heads]
         return np.concatenate(each, -1, dtype=np.float32)
 
-    def by_head(self, found: np.ndarray) -> list[tuple[Head, np.ndarray]]:
+    def by_head(self, primary: np.ndarray) -> list[tuple[Head, np.ndarray]]:
         """Return each target's own primary output, from those side by side."""
-        return [(head, (found[:, head.places] * head.sizes).astype(np.float32)) for head in self.heads]
+        return [(head, (primary[:, head.elements] * head.sizes).astype(np.float32)) for head in self.heads]
 
-    def by_target(self, found: np.ndarray) -> list[np.ndarray]:
+    def by_target(self, primary: np.ndarray) -> list[np.ndarray]:
         """Return each target's own primary output, without its head."""
-        return [own for _, own in self.by_head(found)]
+        return [output for _, output in self.by_head(primary)]
 
     def yardstick(self, expected: np.ndarray, model: Model) -> Yardstick:
         """Return the yardsticks of all targets side by side."""
         units, roundings = [], []
-        for head, own in self.by_head(expected):
-            one = head.task.yardstick(own, head.model(model))
-            units.append(one.unit / head.sizes)
-            roundings.append(one.rounding / head.sizes)
+        for head, output in self.by_head(expected):
+            yardstick = head.task.yardstick(output, head.model(model))
+            units.append(yardstick.unit / head.sizes)
+            roundings.append(yardstick.rounding / head.sizes)
         return Yardstick(np.concatenate(units), np.concatenate(roundings))
 
-    def agreement(self, found: np.ndarray, expected: np.ndarray, tolerance: float, model: Model) -> Verdict:
+    def agreement(self, primary: np.ndarray, expected: np.ndarray, tolerance: float, model: Model) -> Verdict:
         """Compare the primary outputs of each target with the expected ones."""
-        if found.shape != expected.shape:
-            return False, {"shape": list(found.shape), "expected_shape": list(expected.shape)}
-        pairs = zip(self.by_head(found), self.by_head(expected), strict=True)
+        if primary.shape != expected.shape:
+            return False, {"shape": list(primary.shape), "expected_shape": list(expected.shape)}
+        pairs = zip(self.by_head(primary), self.by_head(expected), strict=True)
         each = {
-            head.part.name: head.task.agreement(own, wanted, tolerance, head.model(model))
-            for (head, own), (_, wanted) in pairs
+            head.part.name: head.task.agreement(output, expected_output, tolerance, head.model(model))
+            for (head, output), (_, expected_output) in pairs
         }
         return all(passed for passed, _ in each.values()), {name: figures for name, (_, figures) in each.items()}
 
     def consistency(self, outputs: Mapping[str, np.ndarray]) -> float:
         """Return the largest contradiction between the outputs of a target."""
-        return max(head.task.consistency(head.own(outputs)) for head in self.heads)
+        return max(head.task.consistency(head.own_outputs(outputs)) for head in self.heads)
 
     def metrics(self, sums: Mapping[str, float], count: int) -> dict[str, float]:
         """Return the sum of the targets' losses, the mean of their errors, and the metrics of each.
@@ -128,44 +129,46 @@ class Together:
         `weight` is the weight of the target's loss in training, before the current update.
         """
         each = {head: head.task.metrics(head.sums(sums), count) for head in self.heads}
-        found = {
-            "loss": sum(own["loss"] for own in each.values()),
-            "error": float(np.mean([head.error(own) for head, own in each.items()])),
+        metrics = {
+            "loss": sum(head_metrics["loss"] for head_metrics in each.values()),
+            "error": float(np.mean([head.error(head_metrics) for head, head_metrics in each.items()])),
         }
-        for head, own in each.items():
-            found |= head.named(own)
+        for head, head_metrics in each.items():
+            metrics |= head.named(head_metrics)
             if "weight" in head.sums(sums):
-                found |= head.named({"weight": head.sums(sums)["weight"] / count})
-        return found
+                metrics |= head.named({"weight": head.sums(sums)["weight"] / count})
+        return metrics
 
-    def score(self, found: np.ndarray, targets: np.ndarray) -> Score:
+    def score(self, primary: np.ndarray, targets: np.ndarray) -> Score:
         """Return the mean of the targets' scores with its bootstrap interval, and the score of each."""
-        each = self.by_head(found)
-        summed = [head.task.error_sums(own, head.targets(targets)) for head, own in each]
+        each = self.by_head(primary)
+        summed = [head.task.error_sums(output, head.targets(targets)) for head, output in each]
         columns, of_sums = zip(*summed, strict=True)
-        ends = np.cumsum([one.shape[1] for one in columns])
+        ends = np.cumsum([head_columns.shape[1] for head_columns in columns])
         drawn = np.split(resampled_sums(np.concatenate(columns, 1)), ends[:-1], 1)
         errors = np.mean([of_sum(sums) for of_sum, sums in zip(of_sums, drawn, strict=True)], 0)
-        value = 1 - float(self.errors(found, targets).mean())
+        value = 1 - float(self.errors(primary, targets).mean())
         low, high = percentile_interval(value, 1 - errors[~np.isnan(errors)])
-        scores = {head.part.name: head.task.score(own, head.targets(targets)) for head, own in each}
+        scores = {head.part.name: head.task.score(output, head.targets(targets)) for head, output in each}
         return Score("mean_score", value, low, high, len(targets), scores)
 
-    def errors(self, found: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    def errors(self, primary: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean of the targets' errors for each example."""
-        each = [head.task.errors(own, head.targets(targets)) for head, own in self.by_head(found)]
+        each = [head.task.errors(output, head.targets(targets)) for head, output in self.by_head(primary)]
         mean: np.ndarray = np.mean(each, 0)
         return mean
 
-    def right(self, found: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
+    def right(self, primary: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
         """Return for each example whether the answers for all targets are right."""
-        each = [head.task.right(own, head.targets(targets), head.model(model)) for head, own in self.by_head(found)]
-        all_of_them: np.ndarray = np.all(each, 0)
-        return all_of_them
+        each = [
+            head.task.right(output, head.targets(targets), head.model(model)) for head, output in self.by_head(primary)
+        ]
+        all_right: np.ndarray = np.all(each, 0)
+        return all_right
 
     def measure(
         self,
-        found: np.ndarray,
+        primary: np.ndarray,
         truth: np.ndarray,
         labels: Sequence[str],
         *,
@@ -178,10 +181,10 @@ class Together:
             Refused: outputs are not finite.
         """
         each = {
-            head.part.name: head.task.measure(own, head.targets(truth), head.part.labels, name=name, source=source)
-            for head, own in self.by_head(found)
+            head.part.name: head.task.measure(output, head.targets(truth), head.part.labels, name=name, source=source)
+            for head, output in self.by_head(primary)
         }
-        return Evaluation(self.score(found, truth), each)
+        return Evaluation(self.score(primary, truth), each)
 
     def summary(self, result: Evaluation) -> str:
         """Return the mean score, and the text of each target after its name."""
@@ -196,21 +199,21 @@ class Together:
         self,
         path: Path,
         result: Evaluation,
-        found: np.ndarray,
+        primary: np.ndarray,
         targets: np.ndarray,
         title: str,
         say: Callable[[str], None],
     ) -> None:
         """Draw the figures of each target, into files of the folder `path`."""
         path.mkdir()
-        for head, own in self.by_head(found):
-            of_target = result.targets[head.part.name], own, head.targets(targets)
-            head.task.draw(path / f"{head.word}-{head.task.drawing}", *of_target, f"{title}: {head.part.name}", say)
+        for head, output in self.by_head(primary):
+            arguments = result.targets[head.part.name], output, head.targets(targets)
+            head.task.draw(path / f"{head.word}-{head.task.drawing}", *arguments, f"{title}: {head.part.name}", say)
 
     def answer(self, outputs: Mapping[str, np.ndarray], model: Model, top: int) -> Answers:
         """Return the answer for each target of an example."""
         return Answers(
-            {head.part.name: head.task.answer(head.own(outputs), head.model(model), top) for head in self.heads}
+            {head.part.name: head.task.answer(head.own_outputs(outputs), head.model(model), top) for head in self.heads}
         )
 
 
@@ -232,11 +235,11 @@ def composed(model: Model) -> Task:
 
 @functools.lru_cache(64)
 def _composed(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> Task:
-    it = Together(heads(parts, scales))
-    outputs: dict[str, Tensor] = {} if not parts else it.tensors(0)
+    together = Together(heads(parts, scales))
+    outputs: dict[str, Tensor] = {} if not parts else together.tensors(0)
     probabilities: dict[str, str] = {}
     titles = {"loss": "sum of the losses", "error": "mean error"}
-    for head in it.heads:
+    for head in together.heads:
         if head.task.composed or not head.task.titles:
             raise ZooError(f"{head.part.task} cannot be one of several targets: leave '{head.part.name}' out")
         pairs = head.task.probabilities.items()
@@ -246,25 +249,25 @@ def _composed(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> Task:
         kind=KIND,
         title="several targets",
         outputs=tuple(outputs),
-        tensors=it.tensors,
+        tensors=together.tensors,
         graph_module=f"{__name__}.graph",
-        primary=it.primary,
-        by_target=it.by_target,
-        yardstick=it.yardstick,
-        agreement=it.agreement,
-        consistency=it.consistency,
-        measure=it.measure,
-        libraries=tuple(dict.fromkeys(name for head in it.heads for name in head.task.libraries)),
-        summary=it.summary,
+        primary=together.primary,
+        by_target=together.by_target,
+        yardstick=together.yardstick,
+        agreement=together.agreement,
+        consistency=together.consistency,
+        measure=together.measure,
+        libraries=tuple(dict.fromkeys(name for head in together.heads for name in head.task.libraries)),
+        summary=together.summary,
         drawing="drawings",
-        draw=it.draw,
-        answer=it.answer,
-        metrics=it.metrics,
+        draw=together.draw,
+        answer=together.answer,
+        metrics=together.metrics,
         best="error",
         titles=titles,
-        score=it.score,
-        right=it.right,
-        errors=it.errors,
+        score=together.score,
+        right=together.right,
+        errors=together.errors,
         probabilities=probabilities,
         trained=in_training,
         composed=composed,

@@ -10,29 +10,29 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
-def answers(found: Any, model: Model) -> dict[str, Any]:
+def answers(vectors: Any, model: Model) -> dict[str, Any]:
     """Return the outputs of all targets; those of a task are named `TARGET_OUTPUT`."""
-    answered: dict[str, Any] = {}
-    for head, own in _split(found, model)[0]:
-        answered |= head.named(head.task.graph.answers(own, head.model(model)))
-    return answered
+    outputs: dict[str, Any] = {}
+    for head, vector in _split(vectors, model)[0]:
+        outputs |= head.named(head.task.graph.answers(vector, head.model(model)))
+    return outputs
 
 
-def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+def losses(targets: Any, vectors: Any, model: Model, smoothing: float = 0.0) -> Any:
     """Return the sum of the targets' losses for each example, float32 [batch], weighted by their uncertainty.
 
     With the log variance s of a target, the network's own parameter, cross-entropies count as exp(-s) · loss + s / 2
     and squared errors as exp(-s) · loss / 2 + s / 2 (Kendall, Gal and Cipolla 2018, arXiv:1705.07115).
 
-    `targets` are float32 [batch, targets]. `found` are the vectors of all heads, with the log variances after them; a
+    `targets` are float32 [batch, targets]. `vectors` are the vectors of all heads, with the log variances after them; a
     network without these weights all targets alike.
     """
     import tensorflow as tf
 
-    each, variances = _split(found, model)
-    total = tf.zeros_like(found[:, 0])
-    for head, own in each:
-        loss = head.task.graph.losses(head.targets(targets), own, head.model(model), smoothing)
+    each, variances = _split(vectors, model)
+    total = tf.zeros_like(vectors[:, 0])
+    for head, vector in each:
+        loss = head.task.graph.losses(head.targets(targets), vector, head.model(model), smoothing)
         loss = loss if head.is_label else loss / 2
         if variances is not None:
             variance = variances[:, head.number]
@@ -41,14 +41,14 @@ def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> An
     return total
 
 
-def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
-    """Return the sum of all losses, without their weights, and for each target its own sums and that of its weights."""
+def sums(targets: Any, vectors: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+    """Return the sum of all losses without their weights, and for each target the sums of its task and its weights."""
     import tensorflow as tf
 
-    each, variances = _split(found, model)
+    each, variances = _split(vectors, model)
     summed: dict[str, Any] = {}
-    for head, own in each:
-        of_head = head.task.graph.sums(head.targets(targets), own, head.model(model), weights)
+    for head, vector in each:
+        of_head = head.task.graph.sums(head.targets(targets), vector, head.model(model), weights)
         if variances is not None:
             weight = tf.exp(-variances[:, head.number])
             of_head |= {"weight": tf.reduce_sum(tf.cast(weights, weight.dtype) * weight)}
@@ -56,12 +56,12 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
     return {"loss": tf.add_n([summed[head.output("loss")] for head, _ in each]), **summed}
 
 
-def _split(found: Any, model: Model) -> tuple[list[tuple[Head, Any]], Any]:
+def _split(vectors: Any, model: Model) -> tuple[list[tuple[Head, Any]], Any]:
     """Return each head with the vectors that the network computes for it, and the log variances; None without them."""
     import tensorflow as tf
 
-    own = heads(model.parts, model.scales)
-    widths = [len(head.part.labels) for head in own]
-    rest = found.shape[-1] - sum(widths)
-    vectors = tf.split(found, [*widths, rest] if rest else widths, -1)
-    return list(zip(own, vectors, strict=False)), vectors[-1] if rest else None
+    all_heads = heads(model.parts, model.scales)
+    widths = [len(head.part.labels) for head in all_heads]
+    rest = vectors.shape[-1] - sum(widths)
+    parts = tf.split(vectors, [*widths, rest] if rest else widths, -1)
+    return list(zip(all_heads, parts, strict=False)), parts[-1] if rest else None

@@ -1,4 +1,4 @@
-"""The heads of a network with several targets: the places of its vector and the outputs that belong to each."""
+"""The heads of a network with several targets: the elements of its vector and the outputs that belong to each."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Head:
     Attributes:
         part: the target.
         word: its name as the beginning of names of outputs.
-        number: its place among the targets.
-        start: the first of its places in the network's vector.
+        number: its index among the targets.
+        start: the index of its first element in the network's vector.
         scales: of its labels.
     """
 
@@ -44,8 +44,8 @@ class Head:
         return tasks.find(self.part.task)
 
     @property
-    def places(self) -> slice:
-        """Its places in the network's vector."""
+    def elements(self) -> slice:
+        """Its elements of the network's vector."""
         return slice(self.start, self.start + len(self.part.labels))
 
     @property
@@ -55,18 +55,18 @@ class Head:
 
     @property
     def is_label(self) -> bool:
-        """True of classes, whose target is the place of a label; False of values."""
+        """True of classes, whose target is the index of a label; False of values."""
         return self.task.has_labels
 
     def output(self, name: str) -> str:
         """Return the name that an output of its task has among those of all targets."""
         return f"{self.word}_{name}"
 
-    def named(self, own: Mapping[str, Value]) -> dict[str, Value]:
+    def named(self, entries: Mapping[str, Value]) -> dict[str, Value]:
         """Rename entries of its task to the names that they have among those of all targets."""
-        return {self.output(name): value for name, value in own.items()}
+        return {self.output(name): value for name, value in entries.items()}
 
-    def own(self, outputs: Mapping[str, Value]) -> dict[str, Value]:
+    def own_outputs(self, outputs: Mapping[str, Value]) -> dict[str, Value]:
         """Pick its outputs from those of all targets, by the names that they have in its task."""
         return {name: outputs[self.output(name)] for name in self.task.outputs}
 
@@ -101,12 +101,12 @@ class Head:
 @functools.lru_cache(64)
 def heads(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> tuple[Head, ...]:
     """Return the heads of all targets, in their order."""
-    found, start = [], 0
+    target_heads, start = [], 0
     for number, (part, word) in enumerate(zip(parts, words([part.name for part in parts]), strict=True)):
         end = start + len(part.labels)
-        found.append(Head(part, word, number, start, scales[start:end]))
+        target_heads.append(Head(part, word, number, start, scales[start:end]))
         start = end
-    return tuple(found)
+    return tuple(target_heads)
 
 
 def words(names: Sequence[str]) -> list[str]:
@@ -114,11 +114,11 @@ def words(names: Sequence[str]) -> list[str]:
 
     No word is `val` or `test`, or begins with `val_` or `test_`: the names of the metrics of these splits do.
     """
-    found: list[str] = []
+    chosen: list[str] = []
     for number, name in enumerate(names, start=1):
         word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
         if not re.match("[A-Za-z]", word) or word.partition("_")[0] in ("val", "test"):
             word = f"target_{word or number}"
-        same = [word, *(f"{word}_{count}" for count in range(2, len(names) + 2))]
-        found.append(next(one for one in same if one not in found))
-    return found
+        candidates = [word, *(f"{word}_{count}" for count in range(2, len(names) + 2))]
+        chosen.append(next(candidate for candidate in candidates if candidate not in chosen))
+    return chosen

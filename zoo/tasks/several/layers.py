@@ -31,10 +31,10 @@ class Uncertainty(keras.layers.Layer):
             shape=(self.targets,), initializer=keras.initializers.Constant(start), name="log_variances"
         )
 
-    def call(self, found: Any) -> Any:
+    def call(self, vectors: Any) -> Any:
         """Return vectors with the log variances."""
         variances = LEAST + tf.math.softplus(tf.convert_to_tensor(self.raw) - LEAST)
-        return tf.concat([found, tf.broadcast_to(variances, [tf.shape(found)[0], self.targets])], -1)
+        return tf.concat([vectors, tf.broadcast_to(variances, [tf.shape(vectors)[0], self.targets])], -1)
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, ...]:
         """Return the shape of the longer vectors."""
@@ -44,5 +44,5 @@ class Uncertainty(keras.layers.Layer):
 def with_uncertainty(network: Any, targets: int) -> Any:
     """Return a network that shares the layers of another one, and also learns and returns the log variances."""
     # In the full precision of the weights, as the logits are.
-    found = Uncertainty(targets, name="uncertainty", dtype=network.output.dtype)(network.output)
-    return keras.Model(network.input, found, name=network.name)
+    output = Uncertainty(targets, name="uncertainty", dtype=network.output.dtype)(network.output)
+    return keras.Model(network.input, output, name=network.name)

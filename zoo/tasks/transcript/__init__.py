@@ -61,8 +61,8 @@ def text_of(logits: np.ndarray, model: Model) -> str:
 def measured(logits: np.ndarray, model: Model) -> np.ndarray:
     """Return the texts of a batch, object [batch]; None where logits are not finite."""
     texts = np.empty(len(logits), object)
-    for place in np.flatnonzero(finite(logits)):
-        texts[place] = text_of(logits[place], model)
+    for index in np.flatnonzero(finite(logits)):
+        texts[index] = text_of(logits[index], model)
     return texts
 
 
@@ -81,7 +81,7 @@ def summary(result: Evaluation) -> str:
 
 
 def draw(
-    path: Path, result: Evaluation, found: np.ndarray, truth: np.ndarray, title: str, say: Callable[[str], None]
+    path: Path, result: Evaluation, transcripts: np.ndarray, truth: np.ndarray, title: str, say: Callable[[str], None]
 ) -> None:
     """Draw the shares of wrong words."""
     draw_errors(path, result, title, say)

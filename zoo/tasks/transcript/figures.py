@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def measure(
-    found: np.ndarray,
+    transcripts: np.ndarray,
     truth: np.ndarray,
     labels: Sequence[str],
     *,
@@ -59,7 +59,7 @@ def measure(
     """Compare transcripts with what was said.
 
     Args:
-        found: object [examples]: transcripts, None where the logits are not finite.
+        transcripts: object [examples]: texts, None where the logits are not finite.
         truth: object [examples]: texts with at least one word each.
         labels: the symbols that the model writes; what was said is compared in their case, see `in_case_of`.
         name: returns the name of an example for an error message.
@@ -68,10 +68,10 @@ def measure(
     Raises:
         Refused: logits are not finite; the message counts the examples and names the first.
     """
-    refuse_not_finite(np.array([text is not None for text in found], bool), name, source)
+    refuse_not_finite(np.array([text is not None for text in transcripts], bool), name, source)
     said = [in_case_of(labels, text) for text in truth]
     # Composed and decomposed characters, such as those of Bengali, are the same text.
-    heard = [unicodedata.normalize("NFC", text) for text in found]
+    heard = [unicodedata.normalize("NFC", text) for text in transcripts]
     words = _counts([text.split() for text in heard], [text.split() for text in said])
     characters = _counts(heard, said)
     (wer, low, high), (cer, cer_low, cer_high) = error_rate(*words), error_rate(*characters)
@@ -87,8 +87,8 @@ def measure(
         cer_high=cer_high,
         exact=int((words[0] == 0).sum()),
         transcripts=tuple(
-            Transcribed(name(place), *texts, int(words[0][place]))
-            for place, texts in enumerate(zip(said, heard, strict=True))
+            Transcribed(name(index), *texts, int(words[0][index]))
+            for index, texts in enumerate(zip(said, heard, strict=True))
         ),
     )
 
@@ -106,16 +106,16 @@ def in_case_of(labels: Sequence[str], text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def distance(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
+def distance(hypothesis: Sequence[Hashable], reference: Sequence[Hashable]) -> int:
     """Return the fewest parts to substitute, leave out or add so that one sequence becomes the other (Levenshtein)."""
-    numbers = {part: number for number, part in enumerate({*found, *wanted})}
-    goal = np.array([numbers[part] for part in wanted], np.int64)
+    numbers = {part: number for number, part in enumerate({*hypothesis, *reference})}
+    goal = np.array([numbers[part] for part in reference], np.int64)
     steps = np.arange(len(goal) + 1)
     row = steps
-    for part in found:
+    for part in hypothesis:
         substituted = row[:-1] + (goal != numbers[part])
         row = np.concatenate([row[:1] + 1, np.minimum(row[1:] + 1, substituted)])
-        # Insertions, one for each step to a later place.
+        # Insertions, one for each step to a later part.
         row = np.minimum.accumulate(row - steps) + steps
     return int(row[-1])
 
@@ -127,15 +127,15 @@ def error_rate(errors: np.ndarray, parts: np.ndarray) -> tuple[float, float, flo
     return (value, *percentile_interval(value, drawn_errors / drawn_parts))
 
 
-def _counts(found: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+def _counts(transcripts: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
     """Return the errors and the parts of each example, int64 [examples]."""
-    errors = [distance(one, other) for one, other in zip(found, said, strict=True)]
+    errors = [distance(transcript, said_text) for transcript, said_text in zip(transcripts, said, strict=True)]
     return np.array(errors, np.int64), np.array([len(text) for text in said], np.int64)
 
 
 def draw_errors(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
     """Draw how many transcripts have which share of wrong words; `say` is called where that fails."""
-    shares = [min(1.0, one.wrong_words / len(one.said.split())) for one in evaluation.transcripts]
+    shares = [min(1.0, example.wrong_words / len(example.said.split())) for example in evaluation.transcripts]
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
-def answers(found: Any, model: Model) -> dict[str, Any]:
+def answers(logits: Any, model: Model) -> dict[str, Any]:
     """Return the network's logits, float32 [batch, frames, symbols]."""
     import tensorflow as tf
 
-    return {LOGITS: tf.identity(found)}
+    return {LOGITS: tf.identity(logits)}

@@ -55,8 +55,8 @@ def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
 
 def score(values: np.ndarray, targets: np.ndarray) -> Score:
     """Return R² with its bootstrap interval."""
-    *_, found = figures(values, targets)
-    return Score("r2", found.value, found.low, found.high, len(targets))
+    *_, r2 = figures(values, targets)
+    return Score("r2", r2.value, r2.low, r2.high, len(targets))
 
 
 def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -84,8 +84,8 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
         total, squares, squared_errors = np.reshape(sums, (-1, 3, count)).transpose(1, 0, 2)
         variation = squares - total**2 / examples
         varies = variation > ROUNDING * squares
-        found = np.where(varies, squared_errors / np.where(varies, variation, 1), np.nan)
-        mean: np.ndarray = np.where(constant, squared_errors > 0, found).mean(-1)
+        relative = np.where(varies, squared_errors / np.where(varies, variation, 1), np.nan)
+        mean: np.ndarray = np.where(constant, squared_errors > 0, relative).mean(-1)
         return mean
 
     return np.concatenate([centered, centered**2, wrong], 1), of_sums
@@ -101,8 +101,8 @@ def _centered(targets: np.ndarray) -> np.ndarray:
 def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Return for each example whether all its values are within `CLOSE` times their stds."""
     limit = CLOSE * np.array([scale.std for scale in model.scales])
-    found: np.ndarray = (np.abs(values - targets) <= limit).all(-1)
-    return found
+    is_right: np.ndarray = (np.abs(values - targets) <= limit).all(-1)
+    return is_right
 
 
 def yardstick(expected: np.ndarray, model: Model) -> Yardstick:
@@ -135,8 +135,11 @@ def summary(result: Evaluation) -> str:
     )
     header = ("value", *(f"{name} (95 % interval)" for name in ("RMSE", "MAE", "R²")))
     cells = [
-        (printable(one.label), *(f"{f.value:.5g} ({f.low:.5g} to {f.high:.5g})" for f in (one.rmse, one.mae, one.r2)))
-        for one in result.values
+        (
+            printable(row.label),
+            *(f"{f.value:.5g} ({f.low:.5g} to {f.high:.5g})" for f in (row.rmse, row.mae, row.r2)),
+        )
+        for row in result.values
     ]
     return "\n".join([first, *columns((header, *cells), left=1)])
 

@@ -111,15 +111,15 @@ def figures(values: np.ndarray, truth: np.ndarray) -> tuple[list[Figure], list[F
         r2 = np.where(varies, 1 - squared_errors / np.where(varies, variation, 1), squared_errors == 0)
         return np.sqrt(squared_errors / examples), errors / examples, r2, varies
 
-    *found, _ = computed(columns.sum(0))
+    *overall, _ = computed(columns.sum(0))
     *drawn, varies = computed(resampled_sums(columns))
     # A draw in which no true value varies says nothing about R².
     drawn[2] = drawn[2][varies.any(1)]
     rmse, mae, r2 = (
         [_figure(value, of_draws) for value, of_draws in zip(whole[0], draws.T, strict=True)]
-        for whole, draws in zip(found, drawn, strict=True)
+        for whole, draws in zip(overall, drawn, strict=True)
     )
-    return rmse, mae, r2, _figure(found[2].mean(), drawn[2].mean(1))
+    return rmse, mae, r2, _figure(overall[2].mean(), drawn[2].mean(1))
 
 
 def _figure(value: float, drawn: np.ndarray) -> Figure:
@@ -132,10 +132,10 @@ def draw_residuals(
     """Draw the residuals over the predicted values, an axis for each value; `say` is called where that fails."""
 
     def paint(figure: Any) -> None:
-        for place, axes in enumerate(np.ravel(figure.subplots(1, len(labels)))):
-            axes.scatter(values[:, place], truth[:, place] - values[:, place], s=8, alpha=0.6)
+        for column, axes in enumerate(np.ravel(figure.subplots(1, len(labels)))):
+            axes.scatter(values[:, column], truth[:, column] - values[:, column], s=8, alpha=0.6)
             axes.axhline(0, color="gray", linewidth=0.8)
-            axes.set(xlabel=f"predicted {drawing.short(labels[place])}", ylabel="true minus predicted")
+            axes.set(xlabel=f"predicted {drawing.short(labels[column])}", ylabel="true minus predicted")
         figure.suptitle(drawing.short(title))
 
     drawing.draw(path, paint, inches=(min(30.0, 5.0 * len(labels)), 4.2), dpi=110, say=say)

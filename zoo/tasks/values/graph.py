@@ -10,34 +10,34 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
-def answers(found: Any, model: Model) -> dict[str, Any]:
+def answers(standardized: Any, model: Model) -> dict[str, Any]:
     """Return values in the units of the data, float32 [batch, values], from the network's standardized ones."""
-    return {VALUES: found * [scale.std for scale in model.scales] + [scale.mean for scale in model.scales]}
+    return {VALUES: standardized * [scale.std for scale in model.scales] + [scale.mean for scale in model.scales]}
 
 
-def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+def losses(targets: Any, standardized: Any, model: Model, smoothing: float = 0.0) -> Any:
     """Return the squared error of each example, float32 [batch], the mean over its standardized values.
 
-    `targets` are float32 [batch, values] in the units of the data, `found` the network's standardized values.
+    `targets` are float32 [batch, values] in the units of the data, `standardized` are the network's values.
     """
     import tensorflow as tf
 
-    return tf.reduce_mean((found - tf.cast(_standardized(targets, model), found.dtype)) ** 2, -1)
+    return tf.reduce_mean((standardized - tf.cast(_standardized(targets, model), standardized.dtype)) ** 2, -1)
 
 
-def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+def distilled(answers: Any, standardized: Any, model: Model, kind: str, temperature: float) -> Any:
     """Return the squared difference from a teacher's values, float32 [batch], the mean over standardized values."""
-    return losses(answers, found, model)
+    return losses(answers, standardized, model)
 
 
-def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+def sums(targets: Any, standardized: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
     """Sum the losses, and the squared errors in the units of the data (the mean over the values)."""
     import tensorflow as tf
 
-    each = losses(targets, found, model)
+    each = losses(targets, standardized, model)
     scale = tf.constant([one.std for one in model.scales], tf.float64)
     # In float64: the squares of values near 1e26 or 1e-27 are beyond float32.
-    error = tf.cast(found - tf.cast(_standardized(targets, model), found.dtype), tf.float64) * scale
+    error = tf.cast(standardized - tf.cast(_standardized(targets, model), standardized.dtype), tf.float64) * scale
     squared = tf.reduce_mean(error**2, -1)
     loss = tf.reduce_sum(tf.cast(weights, each.dtype) * each)
     return {"loss": loss, "squared_error": tf.reduce_sum(tf.cast(weights, tf.float64) * squared)}
