@@ -60,23 +60,23 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
             "from where the weights are from"
         )
     silent = tuple(mark for mark in (_named(settings, key) for key in SILENT) if mark in symbols)
-    place = symbols.index(blank)
+    blank_index = symbols.index(blank)
     if settings.get("do_lower_case") is True:
         kept = {blank, separator, *silent}
         symbols = [symbol if symbol in kept else symbol.lower() for symbol in symbols]
     odd = [symbol for symbol in symbols if not symbol or "\n" in symbol or "\r" in symbol]
     if odd or len(set(symbols)) < len(symbols):
         raise ZooError(f"{folder / VOCABULARY} has symbols that are empty, hold a line break or occur twice: fix it")
-    return tuple(symbols), Symbols(place, separator, silent)
+    return tuple(symbols), Symbols(blank_index, separator, silent)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
     """Return what the tokenizer's files say, each of which may be missing."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in (SPECIAL, TOKENIZER):
         if (folder / name).is_file():
-            found |= json_object(folder / name)
-    return found
+            settings |= json_object(folder / name)
+    return settings
 
 
 def _named(settings: Mapping[str, Any], key: str) -> str:
@@ -100,12 +100,12 @@ def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]
         )
     if len(numbers) != head:
         numbers = {**_added(folder, settings), **numbers}
-    found = {number: symbol for symbol, number in numbers.items()}
+    symbols = {number: symbol for symbol, number in numbers.items()}
     if len(numbers) != head:
         raise ZooError(f"{path} has {len(numbers)} symbols, the head of {CONFIG} {head!s:.20}: fetch both again")
-    if sorted(found) != list(range(len(numbers))):
+    if sorted(symbols) != list(range(len(numbers))):
         raise ZooError(f"{path} does not number its {len(numbers)} symbols from 0 on: fetch it again")
-    return [found[number] for number in range(len(found))]
+    return [symbols[number] for number in range(len(symbols))]
 
 
 def _added(folder: Path, settings: Mapping[str, Any]) -> dict[str, int]:

@@ -135,5 +135,5 @@ def _stored(path: Path, group: Any, size: int, resaving: str) -> StoredLayer:
         start = array.id.get_offset() if plain else None
         if start is None or start + array.nbytes > size:
             raise ZooError(f"{path}: {array.name} does not lie whole in the file")
-    kind = re.sub(r"_\d+$", "", group.parent.name.rpartition("/")[2])
-    return StoredLayer(name, kind, tuple(arrays))
+    layer_class = re.sub(r"_\d+$", "", group.parent.name.rpartition("/")[2])
+    return StoredLayer(name, layer_class, tuple(arrays))

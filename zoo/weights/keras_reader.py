@@ -48,9 +48,9 @@ def application(family: str, size: str) -> KerasApplication:
         ZooError: there is none.
     """
     _, row = resolve(family, size)
-    found = row.weights.get("keras")
-    if isinstance(found, KerasApplication):
-        return found
+    published = row.weights.get("keras")
+    if isinstance(published, KerasApplication):
+        return published
     why = row.differs.get("keras", "it has no such network")
     raise ZooError(f"keras.applications has no weights for {family} {size} ({why}): take timm's")
 
@@ -73,16 +73,16 @@ def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
             names the family and size that would fit); numbers in it are not finite, or a variance is negative. The
             network then keeps its weights.
     """
-    known = application(family, size)
-    if known.pads_one_side:
-        _check_odd(model, known.model)
-    with keras_file.opened(path, known.resaving(path)) as layers:
+    published = application(family, size)
+    if published.pads_one_side:
+        _check_odd(model, published.model)
+    with keras_file.opened(path, published.resaving(path)) as layers:
         plan = _plan(path, layers, model, family, size)
-        # All are checked before one is assigned.
+        # Every array is checked before the first one is assigned.
         problems = (unsound(key, _float32(array)) for key, array in plan.arrays.items())
         refuse_unsound(filter(None, problems), str(path))
         for key, array in plan.arrays.items():
-            plan.variables[key].assign(_adapted(key, array, plan, known))
+            plan.variables[key].assign(_adapted(key, array, plan, published))
     return plan.reading
 
 
@@ -110,16 +110,18 @@ def _check_odd(model: Any, network: str) -> None:
 
 def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: str) -> _Plan:
     """Find each array's variable; raise ZooError when they do not all fit."""
-    known, variables = application(family, size), weights(model)
-    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
-    epsilons = {layer.name: layer.epsilon for layer in model.layers if kinds[layer.name] == "BatchNormalization"}
+    published, variables = application(family, size), weights(model)
+    layer_classes = {layer.name: type(layer).__name__ for layer in model.layers}
+    epsilons = {
+        layer.name: layer.epsilon for layer in model.layers if layer_classes[layer.name] == "BatchNormalization"
+    }
     stem = next(layer.name for layer in model.layers if layer.weights)
     plan = _Plan(variables, {}, f"{stem}/kernel", epsilons, Reading((), ()))
-    for norm, variable in itertools.product(epsilons, known.norm_lacks):
+    for norm, variable in itertools.product(epsilons, published.norm_lacks):
         shape = variables[f"{norm}/{variable}"].shape
         plan.arrays[f"{norm}/{variable}"] = np.full(shape, IDENTITY[variable], np.float32)
     unused, left_over, misshapen = [], [], []
-    for name, key, array in _named(layers, known, kinds):
+    for name, key, array in _named(layers, published, layer_classes):
         if key is None:
             unused.append(name)
         elif key not in variables or key in plan.arrays:
@@ -127,14 +129,14 @@ def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: 
         else:
             plan.arrays[key] = array
             wanted = tuple(variables[key].shape)
-            if array.shape not in _forms(kinds[key.partition("/")[0]], wanted, key == plan.first_kernel):
+            if array.shape not in _forms(layer_classes[key.partition("/")[0]], wanted, key == plan.first_kernel):
                 misshapen.append(f"{name} is {list(array.shape)}, not {list(wanted)}")
             elif array.dtype.kind != "f":
                 misshapen.append(f"{name} is of {array.dtype}")
     wrong = misfit(sorted(variables.keys() - plan.arrays.keys()), left_over, misshapen)
     if wrong:
         raise ZooError(f"{path} does not fit {family} {size}: {_advice(layers, family, size)} ({wrong})")
-    return dataclasses.replace(plan, reading=Reading(tuple(unused), tuple(_changes(plan, known))))
+    return dataclasses.replace(plan, reading=Reading(tuple(unused), tuple(_changes(plan, published))))
 
 
 def _targets(layers: list[StoredLayer], names: Names) -> Iterator[tuple[StoredLayer, str | None]]:
@@ -154,39 +156,39 @@ def _targets(layers: list[StoredLayer], names: Names) -> Iterator[tuple[StoredLa
 
 
 def _named(
-    layers: list[StoredLayer], known: KerasApplication, kinds: dict[str, str]
+    layers: list[StoredLayer], published: KerasApplication, layer_classes: dict[str, str]
 ) -> Iterator[tuple[str, str | None, Any]]:
     """List the arrays, each after its name for messages and zoo's variable (None where zoo uses none)."""
-    variables = {**VARIABLES, "BatchNormalization": tuple(name for name in NORM if name not in known.norm_lacks)}
-    for layer, ours in _targets(layers, known.names):
+    variables = {**VARIABLES, "BatchNormalization": tuple(name for name in NORM if name not in published.norm_lacks)}
+    for layer, zoo_layer in _targets(layers, published.names):
         for number, array in enumerate(layer.arrays):
-            last = dict(enumerate(variables.get(kinds.get(ours or "", ""), ()))).get(number, str(number))
-            yield f"{layer.name}/{last}", ours and f"{ours}/{last}", array
+            last = dict(enumerate(variables.get(layer_classes.get(zoo_layer or "", ""), ()))).get(number, str(number))
+            yield f"{layer.name}/{last}", zoo_layer and f"{zoo_layer}/{last}", array
 
 
-def _forms(kind: str, wanted: tuple[int, ...], first: bool) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes in which Keras may keep an array of zoo's, with the same numbers in the same order."""
-    if first:
-        return ((*wanted[:2], COLORS, *wanted[3:]),)
-    if kind == "Conv2D" and len(wanted) == 4:  # zoo's form of a dense layer over a map
-        return wanted, (math.prod(wanted[:-1]), wanted[-1])
-    if kind == "DepthwiseConv2D" and len(wanted) == 4:  # in Keras, with as many groups as channels
-        return wanted, (*wanted[:2], 1, wanted[2])
-    if kind == "Dense" and len(wanted) == 2:  # in Keras, a convolution of one pixel
-        return wanted, (1, 1, *wanted)
-    return (wanted,)
+def _forms(layer_class: str, shape: tuple[int, ...], is_first_kernel: bool) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes in which Keras may store an array of this shape in zoo, with its numbers in the same order."""
+    if is_first_kernel:
+        return ((*shape[:2], COLORS, *shape[3:]),)
+    if layer_class == "Conv2D" and len(shape) == 4:  # zoo's form of a dense layer over a map
+        return shape, (math.prod(shape[:-1]), shape[-1])
+    if layer_class == "DepthwiseConv2D" and len(shape) == 4:  # in Keras, with as many groups as channels
+        return shape, (*shape[:2], 1, shape[2])
+    if layer_class == "Dense" and len(shape) == 2:  # in Keras, a convolution of one pixel
+        return shape, (1, 1, *shape)
+    return (shape,)
 
 
-def _adapted(key: str, array: Any, plan: _Plan, known: KerasApplication) -> np.ndarray:
+def _adapted(key: str, array: Any, plan: _Plan, published: KerasApplication) -> np.ndarray:
     """Bring an array to float32, to zoo's shape and to its meaning in zoo."""
     values = _float32(array)
     layer, _, variable = key.partition("/")
     if key == plan.first_kernel:
-        values = values[:, :, ::-1] if known.bgr else values
+        values = values[:, :, ::-1] if published.bgr else values
         channels = plan.variables[key].shape[2]
         return values if channels == COLORS else recoloring(channels)(values)
     if variable == "moving_variance":
-        values = values + np.float32(known.epsilon - plan.epsilons[layer])
+        values = values + np.float32(published.epsilon - plan.epsilons[layer])
     return values.reshape(plan.variables[key].shape)
 
 
@@ -195,26 +197,29 @@ def _float32(array: Any) -> np.ndarray:
         return np.asarray(array, np.float32)
 
 
-def _changes(plan: _Plan, known: KerasApplication) -> Iterator[str]:
+def _changes(plan: _Plan, published: KerasApplication) -> Iterator[str]:
     """Say which numbers will differ from those in the file."""
     channels = plan.variables[plan.first_kernel].shape[2]
     if channels != COLORS:
         yield f"weights for {COLORS} channels adapted to {channels}"
-    if known.bgr:
+    if published.bgr:
         yield "first kernel's channels put in the order red, green, blue"
-    if known.lacks_norms:
-        yield f"batch normalizations, of which {known.model} has none, made the identity"
-    elif known.norm_lacks:
-        yield f"{' and '.join(known.norm_lacks)} of batch normalizations, which {known.model} does not have, made 1"
-    elif any(epsilon != known.epsilon for epsilon in plan.epsilons.values()):
-        yield f"variances moved, as epsilon is {known.epsilon:g} in {known.model}"
+    if published.lacks_norms:
+        yield f"batch normalizations, of which {published.model} has none, made the identity"
+    elif published.norm_lacks:
+        yield (
+            f"{' and '.join(published.norm_lacks)} of batch normalizations, "
+            f"which {published.model} does not have, made 1"
+        )
+    elif any(epsilon != published.epsilon for epsilon in plan.epsilons.values()):
+        yield f"variances moved, as epsilon is {published.epsilon:g} in {published.model}"
 
 
 def _advice(layers: list[StoredLayer], family: str, size: str) -> str:
     """Say what to do about a file that does not fit."""
     for other, row in matching():
-        known = row.weights.get("keras")
-        trained = _trained(layers, known.names) if known else None
+        published = row.weights.get("keras")
+        trained = _trained(layers, published.names) if published else None
         if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) == (family, size):
@@ -226,12 +231,12 @@ def _advice(layers: list[StoredLayer], family: str, size: str) -> str:
 def _trained(layers: list[StoredLayer], names: Names) -> int | None:
     """Count the weights that are trained, as if there were 1000 classes; None when a name is in no row."""
     total = 0
-    for layer, ours in _targets(layers, names):
-        if ours is None:
+    for layer, zoo_layer in _targets(layers, names):
+        if zoo_layer is None:
             continue
-        if not ours:
+        if not zoo_layer:
             return None
         arrays = layer.arrays[:-STATISTICS] if layer.kind == "batch_normalization" else layer.arrays
         shapes = [array.shape for array in arrays]
-        total += sum(math.prod((*shape[:-1], 1000) if ours == "logits" else shape) for shape in shapes)
+        total += sum(math.prod((*shape[:-1], 1000) if zoo_layer == "logits" else shape) for shape in shapes)
     return total

@@ -41,9 +41,9 @@ def translated(name: str, names: Names) -> str | None:
     if name in names:
         return names[name]
     for pattern, target in names.items():
-        found = re.fullmatch(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>[^._]+)", re.escape(pattern)), name)
-        if found:
-            return target and _filled(target, found.groupdict())
+        match = re.fullmatch(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>[^._]+)", re.escape(pattern)), name)
+        if match:
+            return target and _filled(target, match.groupdict())
     raise KeyError(name)
 
 

@@ -27,7 +27,7 @@ def grid(model: Any, variable: str) -> Grid:
     layer_name, _, name = variable.partition("/")
     layer = model.get_layer(layer_name)
     rows, columns = layer.input.shape[1:3]
-    (tokens,) = (one.shape[1] for one in layer.weights if one.name == name)
+    (tokens,) = (weight.shape[1] for weight in layer.weights if weight.name == name)
     return Grid((rows, columns), tokens - rows * columns)
 
 

@@ -66,8 +66,8 @@ class Publisher:
         for tag in published.tags:
             if name in (None, tag.name):
                 return tag
-        known = did_you_mean(str(name), [tag.name for tag in published.tags]) if published.tags else "none are known"
-        raise ZooError(f"no weights of {published.model} are tagged '{name}': {known}")
+        advice = did_you_mean(str(name), [tag.name for tag in published.tags]) if published.tags else "none are known"
+        raise ZooError(f"no weights of {published.model} are tagged '{name}': {advice}")
 
     def repository(self, published: Published, tag: Tag) -> str | None:
         """Return the repository of the Hugging Face hub with a tag's weights; None where they are not there."""
@@ -122,8 +122,8 @@ def check_file(path: Path, origin: Publisher, published: Published) -> None:
         return
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
     if not path.is_file():
-        found = f"nothing at {path}: name a folder of {origin.name} or" if origin.folders else f"no file {path}: name"
-        raise ZooError(f"there is {found} a {wanted} file")
+        missing = f"nothing at {path}: name a folder of {origin.name} or" if origin.folders else f"no file {path}: name"
+        raise ZooError(f"there is {missing} a {wanted} file")
     if not path.name.endswith(origin.suffixes):
         if refusal := published.refusal(path):
             raise ZooError(f"{path} {refusal}")

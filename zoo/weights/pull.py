@@ -91,8 +91,8 @@ def pull(
     publisher = find_publisher(origin)
     published = publisher.published(family, row)
     if file is None and not publisher.repositories:
-        what = "folder" if publisher.folders else "file"
-        raise ZooError(f"weights from {origin} are not fetched: name a {what} of them with --file")
+        noun = "folder" if publisher.folders else "file"
+        raise ZooError(f"weights from {origin} are not fetched: name a {noun} of them with --file")
     if classes is not None and classes < 2:
         raise ZooError(f"--classes {classes}: at least 2 are needed")
     if publisher.folders:
@@ -204,8 +204,8 @@ def _of_file(
             return file, None
         assert repository is not None, "without a file there is a tag, of a publisher that is fetched from"
         say(f"fetching {repository}, {terms}")
-        found = hub.fetch(repository)
-        return found.path, found.revision
+        fetched_weights = hub.fetch(repository)
+        return fetched_weights.path, fetched_weights.revision
 
     return _Plan(
         wanted,

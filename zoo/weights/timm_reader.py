@@ -61,14 +61,14 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
     try:
         with safe_open(path, framework="numpy") as file:
             names = _names(family, size)
-            found = unwrapped(file.keys(), lambda name: _target(name, names, {})[0] not in (None, name))
-            shapes = {name: tuple(file.get_slice(found.prefix + name).get_shape()) for name in found.names}
+            stripped = unwrapped(file.keys(), lambda name: _target(name, names, {})[0] not in (None, name))
+            shapes = {name: tuple(file.get_slice(stripped.prefix + name).get_shape()) for name in stripped.names}
             tensors, unused = _plan(path, shapes, model, family, size)
 
             def stored(tensor: _Tensor) -> np.ndarray:
-                return floats(file, found.prefix + tensor.name)
+                return floats(file, stripped.prefix + tensor.name)
 
-            # All are checked before one is assigned.
+            # Every tensor is checked before the first one is assigned.
             refuse_unsound(filter(None, (unsound(tensor.name, stored(tensor)) for tensor in tensors)), str(path))
             for tensor in tensors:
                 array = stored(tensor)
@@ -77,7 +77,7 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
-    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), found.remarks(path))
+    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), stripped.remarks(path))
 
 
 def _names(family: str, size: str) -> Names:
@@ -89,11 +89,11 @@ def _plan(
 ) -> tuple[list[_Tensor], list[str]]:
     """Find each tensor's variable, and the tensors that have none; raise ZooError when they do not all fit."""
     variables, names, resampled = weights(model), _names(family, size), resolve(family, size)[0].resampled
-    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
+    layer_classes = {layer.name: type(layer).__name__ for layer in model.layers}
     stem = next(layer.name for layer in model.layers if layer.weights)
     tensors, taken, unused, left_over, misshapen = [], set(), [], [], []
     for name, shape in shapes.items():
-        key, axes = _target(name, names, kinds)
+        key, axes = _target(name, names, layer_classes)
         if key is None:
             unused.append(name)
             continue
@@ -122,7 +122,7 @@ def _plan(
     return tensors, unused
 
 
-def _target(name: str, names: Names, kinds: dict[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
+def _target(name: str, names: Names, layer_classes: dict[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
     """Return `layer/variable` for one of timm's names, and the order of its axes.
 
     It is None for a tensor that is not used, and the name itself where no row fits.
@@ -137,7 +137,7 @@ def _target(name: str, names: Names, kinds: dict[str, str]) -> tuple[str | None,
             continue
         if target is None or "/" in target:
             return target, None
-        variable, axes = variable_of(kinds.get(target, ""), last)
+        variable, axes = variable_of(layer_classes.get(target, ""), last)
         return f"{target}/{variable}", axes
     return name, None
 
@@ -146,8 +146,8 @@ def _given(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[tuple[
     """Return the order of a tensor's own axes, and the shape of the variable that it would fill."""
     if axes is None or len(axes) < len(shape):
         return None, shape
-    own = tuple(axis for axis in axes if axis < len(shape))
-    return own, (*(1,) * (len(axes) - len(shape)), *(shape[axis] for axis in own))
+    own_axes = tuple(axis for axis in axes if axis < len(shape))
+    return own_axes, (*(1,) * (len(axes) - len(shape)), *(shape[axis] for axis in own_axes))
 
 
 def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int) -> str:
@@ -161,13 +161,13 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
             continue
         if (other.name, row.name) != (family, size):
             return f"it fits {other.name} {row.name}"
-        found = _classes(shapes, names)
-        if found is None:
+        class_count = _classes(shapes, names)
+        if class_count is None:
             return "it has no head for classes, and zoo reads only files with one"
-        if found != classes:
+        if class_count != classes:
             return (
-                f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new "
-                "head with 'zoo train … --weights RUN'"
+                f"it has {class_count} classes, not {classes}: pull it with --classes {class_count}, and give the run "
+                "a new head with 'zoo train … --weights RUN'"
             )
         return "it is this network at another image size or number of channels: ask for those"
     return "it fits no network that zoo knows"

@@ -46,8 +46,8 @@ class Embeddings(keras.layers.Layer):
         import tensorflow as tf
 
         # The sum of both constants folds into one. Keras' own Embedding adds ten ONNX nodes for negative ids.
-        places = ops.convert_to_tensor(self.positions) + ops.convert_to_tensor(self.types)[:1]
-        return tf.gather(ops.convert_to_tensor(self.words), ids) + places[: tf.shape(ids)[1]]
+        position_vectors = ops.convert_to_tensor(self.positions) + ops.convert_to_tensor(self.types)[:1]
+        return tf.gather(ops.convert_to_tensor(self.words), ids) + position_vectors[: tf.shape(ids)[1]]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the result."""
@@ -55,8 +55,13 @@ class Embeddings(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""
-        own = {"vocabulary": self.vocabulary, "width": self.width, "longest": self.longest, "segments": self.segments}
-        return {**super().get_config(), **own}
+        arguments = {
+            "vocabulary": self.vocabulary,
+            "width": self.width,
+            "longest": self.longest,
+            "segments": self.segments,
+        }
+        return {**super().get_config(), **arguments}
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -123,8 +128,8 @@ class MaskedAttention(keras.layers.Layer):
 
     def multiply_adds(self) -> int:
         """Count the multiply-adds of both products for one text."""
-        asked = 1 if self.first else COUNTED_LENGTH
-        return 2 * asked * COUNTED_LENGTH * self.output.shape[-1]
+        query_count = 1 if self.first else COUNTED_LENGTH
+        return 2 * query_count * COUNTED_LENGTH * self.output.shape[-1]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""

@@ -62,8 +62,8 @@ def _channels(channels: int, width: float) -> int:
 def _scaled(width: float, depth: float) -> Stages:
     """Return the stages of B0 with `width` times its channels and `depth` times its blocks."""
     return tuple(
-        (kind, math.ceil(blocks * depth), halving, expansion, _channels(channels, width))
-        for kind, blocks, halving, expansion, channels in B0
+        (block_kind, math.ceil(blocks * depth), halving, expansion, _channels(channels, width))
+        for block_kind, blocks, halving, expansion, channels in B0
     )
 
 

@@ -30,11 +30,11 @@ def build(
     x = _convolution(image, stem, 3, stride=stride, name="stem", norm="stem_norm")
     maps = {"stem": layers.FeatureMap(x, stride)}
     entering, rates = stem, iter(drop_path_rates(DROP_PATH_RATE, sum(blocks for _, blocks, *_ in stages)))
-    for stage, (kind, blocks, halving, expansion, channels) in enumerate(stages, start=1):
+    for stage, (block_kind, blocks, halving, expansion, channels) in enumerate(stages, start=1):
         first = halvings.pop(0) if halving == 2 else 1
         for number in range(1, blocks + 1):
             step, name = first if number == 1 else 1, f"stage{stage}_block{number}"
-            x = _BLOCKS[kind](x, entering, channels, step, expansion, next(rates), name=name)
+            x = _BLOCKS[block_kind](x, entering, channels, step, expansion, next(rates), name=name)
             entering = channels
         stride *= first
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)

@@ -7,8 +7,8 @@ from zoo.weights.names import Names
 
 def _with_norms(names: Names) -> Names:
     """Return rows for timm's blocks of a convolution (`conv`) and its norm (`bn`)."""
-    convolutions = {f"{theirs}.conv": ours for theirs, ours in names.items()}
-    return {**convolutions, **{f"{theirs}.bn": f"{ours}_norm" for theirs, ours in names.items()}}
+    convolutions = {f"{timm_name}.conv": zoo_name for timm_name, zoo_name in names.items()}
+    return {**convolutions, **{f"{timm_name}.bn": f"{zoo_name}_norm" for timm_name, zoo_name in names.items()}}
 
 
 TIMM_V3: Names = {
@@ -78,7 +78,7 @@ def _keras_resnet_v2() -> Names:
         "mixed7a": "branch0_1 branch0_2 branch1_1 branch1_2 branch2_1 branch2_2 branch2_3",
         **{f"block8_{number}": block8 for number in range(1, 11)},
     }
-    branches = [f"{part}_{branch}" for part, all_of_it in mixed.items() for branch in all_of_it.split()]
+    branches = [f"{part}_{branch}" for part, suffixes in mixed.items() for branch in suffixes.split()]
     built = ["conv1a", "conv2a", "conv2b", "conv3b", "conv4a", *branches]
     return {
         **{f"conv2d_{number}": name for number, name in enumerate(built)},

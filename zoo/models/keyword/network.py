@@ -14,8 +14,8 @@ from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.layers import Outputs, Tensor
 
 HALVINGS = 4
-"""The number of first convolutions that halve bands and frames. With three, a place of the last map would see less than
-half a second."""
+"""The number of first convolutions that halve bands and frames. With three, an element of the last map would see less
+than half a second."""
 
 DROPOUT, BLOCK_DROPOUT = 0.2, 0.1
 """The rates of dropout before the logits and within MatchboxNet."""

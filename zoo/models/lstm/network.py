@@ -187,5 +187,5 @@ class Lstm(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""
-        own = {"units": self.units, "backwards": self.backwards, "sequences": self.sequences}
-        return {**super().get_config(), **own}
+        arguments = {"units": self.units, "backwards": self.backwards, "sequences": self.sequences}
+        return {**super().get_config(), **arguments}

@@ -59,16 +59,16 @@ def keras_names(stages: Stages) -> Names:
         "expanded_conv_project_bn": "stage1_block1_norm2",
     }
     for number, (stage, block) in list(enumerate(blocks))[1:]:
-        theirs, ours = f"expanded_conv_{number}", f"stage{stage}_block{block}"
+        keras_name, zoo_name = f"expanded_conv_{number}", f"stage{stage}_block{block}"
         rows |= {
-            f"{theirs}_expand": f"{ours}_pointwise",
-            f"{theirs}_expand_bn": f"{ours}_norm1",
-            f"{theirs}_depthwise": f"{ours}_depthwise",
-            f"{theirs}_depthwise_bn": f"{ours}_norm2",
-            f"{theirs}_squeeze_excite_conv": f"{ours}_squeeze",
-            f"{theirs}_squeeze_excite_conv_1": f"{ours}_excite",
-            f"{theirs}_project": f"{ours}_narrow",
-            f"{theirs}_project_bn": f"{ours}_norm3",
+            f"{keras_name}_expand": f"{zoo_name}_pointwise",
+            f"{keras_name}_expand_bn": f"{zoo_name}_norm1",
+            f"{keras_name}_depthwise": f"{zoo_name}_depthwise",
+            f"{keras_name}_depthwise_bn": f"{zoo_name}_norm2",
+            f"{keras_name}_squeeze_excite_conv": f"{zoo_name}_squeeze",
+            f"{keras_name}_squeeze_excite_conv_1": f"{zoo_name}_excite",
+            f"{keras_name}_project": f"{zoo_name}_narrow",
+            f"{keras_name}_project_bn": f"{zoo_name}_norm3",
         }
     last = f"stage{len(stages) + 1}_block1"
     return {

@@ -103,19 +103,21 @@ def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Read
         ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size,
             which the message names.
     """
-    found = builder_options(checkpoint.config)
-    other = _departures(found, options)
+    folder_options = builder_options(checkpoint.config)
+    other = _departures(folder_options, options)
     if other:
-        fitting = [size for size, row in OPTIONS.items() if not _departures(found, row)]
+        fitting = [size for size, row in OPTIONS.items() if not _departures(folder_options, row)]
         advice = f"it fits wav2vec2 {fitting[0]}" if fitting else "it fits no network that zoo knows"
         raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): {advice}")
     return read_wav2vec2(checkpoint.weights, model)
 
 
-def _departures(found: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+def _departures(folder_options: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     """List the options of a folder's network that are not those of a size."""
-    wanted = {**({"projection": 256} if found["head"] == "classes" else {}), **options}
-    return [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
+    wanted = {**({"projection": 256} if folder_options["head"] == "classes" else {}), **options}
+    return [
+        f"{key} {folder_options[key]}, not {value}" for key, value in wanted.items() if folder_options[key] != value
+    ]
 
 
 def read_wav2vec2(path: Path, model: Any) -> Reading:
@@ -135,10 +137,10 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
     """
     arrays, remarks = _arrays(path)
     variables = weights(model)
-    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
+    layer_classes = {layer.name: type(layer).__name__ for layer in model.layers}
     unused, left_over, misshapen, fitting = [], [], [], {}
     for name, array in arrays.items():
-        key, axes = _target(name.removeprefix(PREFIX), kinds)
+        key, axes = _target(name.removeprefix(PREFIX), layer_classes)
         if key is None:
             unused.append(name)
         elif key not in variables or key in fitting:
@@ -173,24 +175,24 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         raise ZooError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            found = unwrapped(file.keys(), _is_known)
-            arrays = {name: floats(file, found.prefix + name) for name in found.names}
+            stripped = unwrapped(file.keys(), _is_known)
+            arrays = {name: floats(file, stripped.prefix + name) for name in stripped.names}
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
     refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
-    return fold_weight_norm(arrays), found.remarks(path)
+    return fold_weight_norm(arrays), stripped.remarks(path)
 
 
 def _is_known(name: str) -> bool:
-    """Return whether a network has a place for a tensor of this name."""
-    own = name.removeprefix(PREFIX)
-    return _target(own, {})[0] not in (None, own)
+    """Return whether a network has a variable for a tensor of this name."""
+    stripped_name = name.removeprefix(PREFIX)
+    return _target(stripped_name, {})[0] not in (None, stripped_name)
 
 
 def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Replace the lengths and directions of kernels under weight norm by the kernels, named `….weight`.
 
-    Along the axes where the lengths have more than one place, each place of the kernel has a length of its own
+    Along the axes where the lengths have more than one element, each index of the kernel has its own length
     (Salimans & Kingma 2016).
     """
     folded = dict(arrays)
@@ -200,7 +202,7 @@ def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             if name == stem or stem + other not in arrays:
                 continue
             directions = arrays[stem + other].astype(np.float64)
-            axes = tuple(axis for axis, places in enumerate(lengths.shape) if places == 1)
+            axes = tuple(axis for axis, size in enumerate(lengths.shape) if size == 1)
             norms = np.sqrt((directions**2).sum(axes, keepdims=True))
             # A direction of nothing but zeros has no length.
             kernel = directions * (lengths / np.where(norms == 0, 1, norms))
@@ -209,7 +211,7 @@ def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return folded
 
 
-def _target(name: str, kinds: Mapping[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
+def _target(name: str, layer_classes: Mapping[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
     """Return `layer/variable` for one of transformers' names, and the order of its axes.
 
     It is None for a tensor that is not used, and the name itself where no row fits.
@@ -222,6 +224,6 @@ def _target(name: str, kinds: Mapping[str, str]) -> tuple[str | None, tuple[int,
             continue
         if layer is None:
             return None, None
-        variable, axes = variable_of(kinds.get(layer, ""), last)
+        variable, axes = variable_of(layer_classes.get(layer, ""), last)
         return f"{layer}/{variable}", axes
     return name, None
