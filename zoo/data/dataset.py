@@ -85,8 +85,8 @@ class Examples:
 
     def known(self, digests: np.ndarray) -> np.ndarray:
         """Return whether each example has one of these digests, bool [examples]."""
-        found = np.isin(self.digests, digests)
-        return found if self.fitted_digests is None else found | np.isin(self.fitted_digests, digests)
+        is_known = np.isin(self.digests, digests)
+        return is_known if self.fitted_digests is None else is_known | np.isin(self.fitted_digests, digests)
 
     @property
     def total_bytes(self) -> int:
@@ -208,5 +208,5 @@ def in_memory(
         else:
             contents.clear()
     if budget >= 0:
-        examples = [dataclasses.replace(one, content=raw) for one, raw in zip(examples, contents, strict=True)]
+        examples = [dataclasses.replace(example, content=raw) for example, raw in zip(examples, contents, strict=True)]
     return examples, tuple(unreadable)

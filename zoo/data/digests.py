@@ -94,14 +94,14 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     examples = [getattr(dataset, split) for split in SPLITS]
     if dataset.unlabeled is not None:
         examples.append(dataset.unlabeled)
-    own = all(one.fitted_digests is not None for one in examples)
-    train, validation, test, *others = (one.every_digest if own else np.unique(one.digests) for one in examples)
+    fitted = all(one.fitted_digests is not None for one in examples)
+    train, validation, test, *others = (one.every_digest if fitted else np.unique(one.digests) for one in examples)
     train = functools.reduce(np.union1d, others, train)
     every = list(origins)
-    known = [one for one in every if one is not None]
-    before = functools.reduce(np.union1d, (one.seen for one in known), np.empty(0, np.uint64))
-    complete = len(known) == len(every) and all(one.complete for one in known)
-    return Digests(train, validation, test, before, complete, own and all(one.fitted for one in known))
+    known_origins = [one for one in every if one is not None]
+    initial = functools.reduce(np.union1d, (one.seen for one in known_origins), np.empty(0, np.uint64))
+    complete = len(known_origins) == len(every) and all(one.complete for one in known_origins)
+    return Digests(train, validation, test, initial, complete, fitted and all(one.fitted for one in known_origins))
 
 
 def found(folder: Path) -> Path:
@@ -183,7 +183,7 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
 
     `origin` is the name of the models that `digests.initial` belongs to, for the messages.
     """
-    for name, examples, what, others in (
+    for name, examples, others_description, others in (
         ("validation", dataset.validation, "training examples", digests.train),
         ("test", dataset.test, "training examples", digests.train),
         ("test", dataset.test, "validation examples", digests.validation),
@@ -191,5 +191,5 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
     ):
         shared = np.flatnonzero(examples.known(others))
         if len(shared):
-            names = listed((examples.names(int(place)) for place in shared), most=3)
-            yield f"{len(shared)} of {len(examples)} {name} examples are also {what}: {names}"
+            names = listed((examples.names(int(index)) for index in shared), most=3)
+            yield f"{len(shared)} of {len(examples)} {name} examples are also {others_description}: {names}"

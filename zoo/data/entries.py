@@ -34,11 +34,11 @@ def read_file(path: Path, largest: int = LARGEST_FILE) -> bytes:
         ZooError: the path is not a file, or the file has more than `largest` bytes or cannot be read.
     """
     try:
-        found = path.stat()
+        status = path.stat()
         # Only regular files are opened, because reading a pipe would never end.
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ZooError("no file")
-        if found.st_size > largest:
+        if status.st_size > largest:
             raise ZooError(f"larger than {largest >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
@@ -69,21 +69,21 @@ def listing(folder: Path) -> Listing:
     Raises:
         ZooError: the folder cannot be read.
     """
-    found, hidden = [], []
+    visible, hidden = [], []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     hidden.append(entry.name)
                 elif entry.name not in SYSTEM_FILES:
-                    found.append((natural(entry.name), _stamp(entry), _is_folder(entry)))
+                    visible.append((natural(entry.name), _stamp(entry), _is_folder(entry)))
     except OSError as error:
         raise ZooError(f"{folder} cannot be read ({error.strerror}): give yourself the right to read it") from None
-    found.sort()
+    visible.sort()
     return Listing(
-        visible=[name for (_, name), _, _ in found],
-        stamps=[stamp for _, stamp, _ in found],
-        folders=[name for (_, name), _, is_folder in found if is_folder],
+        visible=[name for (_, name), _, _ in visible],
+        stamps=[stamp for _, stamp, _ in visible],
+        folders=[name for (_, name), _, is_folder in visible if is_folder],
         hidden=sorted(hidden, key=natural),
     )
 

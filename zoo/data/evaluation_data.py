@@ -59,10 +59,10 @@ def load_for_evaluation(
         has = "no labels" if raw.task == UNLABELED else tasks.find(raw.task).words
         answers = task_of(model).words
         raise ZooError(f"{source} has {has}, and the model answers with {answers}: name other data")
-    given = {one.split for one in raw.examples}
-    split = next(name for name in PREFERRED_SPLITS if name in given)
+    given_splits = {one.split for one in raw.examples}
+    split = next(name for name in PREFERRED_SPLITS if name in given_splits)
     chosen = [one for one in raw.examples if one.split == split]
-    if len(given) > 1:
+    if len(given_splits) > 1:
         say(f"measuring on the {split} split: {len(chosen)} of {len(raw.examples)} {inputs.find(kind).plural}")
     say_copies(chosen, inputs.find(kind).plural, say)
     examples = Examples.of(chosen)
@@ -80,14 +80,14 @@ def load_for_evaluation(
     if raw.task == "values" and len(raw.labels) == len(model.labels) == 1:
         # The only value is the model's, whatever its column is called.
         return examples, data
-    places = _known_places(raw.labels, model.labels, source)
+    indices = _label_indices(raw.labels, model.labels, source)
     if examples.classes is not None:
-        return dataclasses.replace(examples, targets=places[examples.classes]), data
-    if len(places) != len(model.labels):
+        return dataclasses.replace(examples, targets=indices[examples.classes]), data
+    if len(indices) != len(model.labels):
         raise ZooError(
-            f"{source} has {len(places)} values, the model answers with {len(model.labels)}: name other data"
+            f"{source} has {len(indices)} values, the model answers with {len(model.labels)}: name other data"
         )
-    return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(places)]), data
+    return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(indices)]), data
 
 
 def with_parts_of(model: Model, raw: RawDataset, source: str) -> RawDataset:
@@ -96,46 +96,46 @@ def with_parts_of(model: Model, raw: RawDataset, source: str) -> RawDataset:
     Raises:
         ZooError: the data lack a target of the model, have another task for it, or have an unknown class.
     """
-    known = {part.name: number for number, part in enumerate(raw.parts)}
-    lacking = [quoted(part.name) for part in model.parts if part.name not in known]
+    numbers = {part.name: number for number, part in enumerate(raw.parts)}
+    lacking = [quoted(part.name) for part in model.parts if part.name not in numbers]
     if lacking:
         raise ZooError(f"{source} lacks targets of the model: {listed(lacking, most=3)}: name them with --target")
     columns: list[tuple[int, np.ndarray | None]] = []
     for part in model.parts:
-        own = raw.parts[known[part.name]]
-        if own.task != part.task:
+        raw_part = raw.parts[numbers[part.name]]
+        if raw_part.task != part.task:
             raise ZooError(
-                f"{source} has {own.task} in {quoted(part.name)}, and the model answers with {part.task}: "
+                f"{source} has {raw_part.task} in {quoted(part.name)}, and the model answers with {part.task}: "
                 "name other data"
             )
-        numbered = None if own.labels == part.labels else _known_places(own.labels, part.labels, source)
-        columns.append((known[part.name], numbered))
+        label_indices = None if raw_part.labels == part.labels else _label_indices(raw_part.labels, part.labels, source)
+        columns.append((numbers[part.name], label_indices))
     examples = [
         dataclasses.replace(
-            one,
+            example,
             target=tuple(
-                one.target[place] if numbered is None else float(numbered[int(one.target[place])])
-                for place, numbered in columns
+                example.target[number] if label_indices is None else float(label_indices[int(example.target[number])])
+                for number, label_indices in columns
             ),
         )
-        for one in raw.examples
+        for example in raw.examples
     ]
     return dataclasses.replace(raw, examples=examples, parts=model.parts, labels=model.labels)
 
 
-def _known_places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
+def _label_indices(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
     """Return the index of each name among the model's labels, int64.
 
     Raises:
         ZooError: a name is not one of the labels.
     """
-    found, unknown = places(names, labels)
+    indices, unknown = places(names, labels)
     if unknown:
         raise ZooError(
             f"{len(unknown)} of the {len(names)} labels of {source} are not among the model's "
             f"({listed(unknown, most=3)}): leave them out, or give them the names of the model's labels"
         )
-    return found
+    return indices
 
 
 def places(names: Sequence[str], labels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -159,5 +159,5 @@ def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
 
 def _with_look_alike(name: str, numbers: Mapping[str, int]) -> str:
     """Quote a name that is not a label of the model, with the label that looks like it, if there is one."""
-    known = look_alike(name, numbers)
-    return f"{quoted(name)} for the model's {quoted(known)}" if known else quoted(name)
+    label = look_alike(name, numbers)
+    return f"{quoted(name)} for the model's {quoted(label)}" if label else quoted(name)

@@ -36,8 +36,8 @@ def fitting(dataset: Dataset, preprocessing: Any, *, labeled: bool = True) -> Da
     if labeled and before is not None and after is not None:
         gone = np.setdiff1d(before, after)
     if len(gone) or not (len(train) and len(validation) and len(test)):
-        what = f"class '{dataset.labels[gone[0]]}'" if len(gone) else "a split"
-        raise ZooError(f"no {kind.noun} of {what} fits the network's input: {listed(left_out, most=3)}")
+        group = f"class '{dataset.labels[gone[0]]}'" if len(gone) else "a split"
+        raise ZooError(f"no {kind.noun} of {group} fits the network's input: {listed(left_out, most=3)}")
     return dataclasses.replace(
         dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)
     )

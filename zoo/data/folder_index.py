@@ -84,9 +84,9 @@ class Index:
             stamps: int64 [files, 3].
         """
         rows = np.fromiter((self.places.get(name, -1) for name in names), np.int64, len(names))
-        known = np.flatnonzero(rows >= 0)
-        changed = (self.stamps[rows[known]] != stamps[known]).any(1)
-        rows[known[changed]] = -1
+        in_index = np.flatnonzero(rows >= 0)
+        changed = (self.stamps[rows[in_index]] != stamps[in_index]).any(1)
+        rows[in_index[changed]] = -1
         return rows
 
     def known(self, rows: np.ndarray, paths: Iterable[str]) -> Iterator[tuple[Any, int, bytes, Any]]:
@@ -94,8 +94,8 @@ class Index:
         content, traits = self.records
         digests = self.digests[rows].tobytes()
         columns = self.sizes[rows].tolist(), _values(self.content, rows), _values(self.traits, rows), paths
-        for place, (size, fields, described, path) in enumerate(zip(*columns, strict=True)):
-            digest = digests[32 * place : 32 * place + 32]
+        for number, (size, fields, described, path) in enumerate(zip(*columns, strict=True)):
+            digest = digests[32 * number : 32 * number + 32]
             yield content(path, *fields), size, digest, traits(*described) if traits else None
 
 
@@ -111,7 +111,7 @@ def read(root: Path, kind: Input, say: Say) -> Index | None:
     """
     path = index_path(root, kind)
     try:
-        found = _read(path, _about(root, kind), kind.data.RECORDS)
+        index = _read(path, _about(root, kind), kind.data.RECORDS)
     except FileNotFoundError:
         return None
     except Exception as error:  # zipfile, zlib, json and numpy raise more than ten kinds
@@ -120,7 +120,7 @@ def read(root: Path, kind: Input, say: Say) -> Index | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
-    return found
+    return index
 
 
 def write(
@@ -144,15 +144,15 @@ def write(
         say: called with the reason in one line if the index cannot be written.
     """
     settled = np.flatnonzero(stamps[:, 1:].max(1, initial=0) <= started - SETTLED).tolist()
-    kept = [examples[place] for place in settled]
+    kept = [examples[position] for position in settled]
     arrays: dict[str, Any] = {
         STAMPS: stamps[settled],
-        NAMES: np.frombuffer(b"\0".join(os.fsencode(names[place]) for place in settled), np.uint8),
-        DIGESTS: np.frombuffer(b"".join(one.digest for one in kept), np.uint8).reshape(-1, 32),
-        SIZES: np.array([one.size for one in kept], np.int64),
+        NAMES: np.frombuffer(b"\0".join(os.fsencode(names[position]) for position in settled), np.uint8),
+        DIGESTS: np.frombuffer(b"".join(example.digest for example in kept), np.uint8).reshape(-1, 32),
+        SIZES: np.array([example.size for example in kept], np.int64),
     }
     texts: dict[str, dict[int, str]] = {}
-    content, traits = ([one.content for one in kept], [one.traits for one in kept])
+    content, traits = ([example.content for example in kept], [example.traits for example in kept])
     for name, field, values in _columns(kind.data.RECORDS, content, traits):
         column = [getattr(value, field.name) for value in values]
         if _type(field) is str:
@@ -185,9 +185,9 @@ def _about(root: Path, kind: Input) -> dict[str, Any]:
 @functools.cache
 def _code(module: str) -> str:
     """Return a digest of the source code of the package that contains a module: the code that reads the files."""
-    place = importlib.import_module(module).__file__
+    file = importlib.import_module(module).__file__
     digest = hashlib.sha256()
-    for path in sorted(Path(place).parent.glob("*.py")) if place else ():
+    for path in sorted(Path(file).parent.glob("*.py")) if file else ():
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -218,18 +218,18 @@ def _type(field: dataclasses.Field[Any]) -> Any:
     return TYPES[field.type if isinstance(field.type, str) else field.type.__name__]
 
 
-def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None]) -> Index:
+def _read(path: Path, expected: dict[str, Any], records: tuple[type, type | None]) -> Index:
     """Read an index.
 
     Raises:
         FileNotFoundError: there is no index.
-        Exception: the index is damaged, or its facts differ from `wanted`.
+        Exception: the index is damaged, or its facts differ from `expected`.
     """
     arrays = array_file.read(path, LARGEST)
     about = json.loads(arrays[ABOUT].tobytes())
     texts = about.pop(TEXTS)
-    if about != wanted:
-        differing = sorted(key for key in {*about, *wanted} if about.get(key) != wanted.get(key))
+    if about != expected:
+        differing = sorted(key for key in {*about, *expected} if about.get(key) != expected.get(key))
         raise ValueError(f"it belongs to another {', '.join(differing)}")
     joined = arrays[NAMES].tobytes()
     names = [os.fsdecode(name) for name in joined.split(b"\0")] if joined else []
@@ -245,8 +245,8 @@ def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None])
     for name, (shape, dtype) in forms.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:
             raise ValueError(f"its {name} are {arrays[name].dtype} {list(arrays[name].shape)}")
-    places = {name: row for row, name in enumerate(names)}
-    return Index(places, arrays[STAMPS], arrays[DIGESTS], arrays[SIZES], content, traits, records)
+    rows = {name: row for row, name in enumerate(names)}
+    return Index(rows, arrays[STAMPS], arrays[DIGESTS], arrays[SIZES], content, traits, records)
 
 
 def _values(columns: dict[str, Any], rows: np.ndarray) -> Iterator[tuple[Any, ...]]:

@@ -127,9 +127,9 @@ def read_source(
         have = listed(inputs.find(one).plural for one in origin.kinds)
         raise ZooError(f"--data {source} has {have}, and the network takes {plural}: name other data")
     given = {"data_dir": data_dir, **(options or {})}
-    wanted: dict[str, Any] = {"model": model} if origin.infers_targets else {}
-    wanted |= {"labeled": labeled} if origin.labels_optional else {}
-    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **wanted)
+    extra_options: dict[str, Any] = {"model": model} if origin.infers_targets else {}
+    extra_options |= {"labeled": labeled} if origin.labels_optional else {}
+    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **extra_options)
     if raw.unreadable and bad_examples == "error":
         count = len(raw.examples) + len(raw.unreadable)
         raise ZooError(
@@ -189,9 +189,9 @@ def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
     """
     if all(one.split == "train" for one in raw.examples):
         return
-    found = {(one.split, label): None for one in raw.examples for label in _classes(one, raw)}
-    seen = {label for split, label in found if split == "train"}
-    for split, (name, target) in found:
+    split_classes = {(one.split, label): None for one in raw.examples for label in _classes(one, raw)}
+    seen = {label for split, label in split_classes if split == "train"}
+    for split, (name, target) in split_classes:
         if (name, target) not in seen:
             where = f" of the column {quoted(target)}" if target else ""
             alike = look_alike(name, {other: 0 for other, column in seen if column == target})
@@ -205,16 +205,16 @@ def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
 
 def refuse_one_value(train: Examples, raw: RawDataset, source: str) -> None:
     """Raise ZooError if a value is the same for all training examples in float32, so that nothing can be learned."""
-    for place, where in _places_of_values(raw).items():
-        if len(np.unique(train.targets[:, place])) == 1:
-            value = float(train.targets[0, place])
+    for column, where in _value_columns(raw).items():
+        if len(np.unique(train.targets[:, column])) == 1:
+            value = float(train.targets[0, column])
             raise ZooError(f"{source} has one value only, {value:g} in float32{where}: at least two values are needed")
 
 
 def say_merged(raw: RawDataset, say: Say) -> None:
     """Say how many different values stay different in float32, the type of targets, if they are few."""
-    for place, where in _places_of_values(raw).items():
-        counts = merged(np.array([one.target[place] for one in raw.examples], np.float64))
+    for column, where in _value_columns(raw).items():
+        counts = merged(np.array([one.target[column] for one in raw.examples], np.float64))
         if counts:
             before, after = counts
             say(
@@ -223,12 +223,12 @@ def say_merged(raw: RawDataset, say: Say) -> None:
             )
 
 
-def _places_of_values(raw: RawDataset) -> dict[int, str]:
-    """Return the places of values in the targets of examples, each with the words that name it, if there are others."""
+def _value_columns(raw: RawDataset) -> dict[int, str]:
+    """Return the columns of targets that are values, each with the words that name it if there are several targets."""
     targets = [(part.task, part.name) for part in raw.parts] or [(raw.task, label) for label in raw.labels]
     return {
-        place: f" in the column {quoted(name)}" if len(targets) > 1 else ""
-        for place, (task, name) in enumerate(targets)
+        column: f" in the column {quoted(name)}" if len(targets) > 1 else ""
+        for column, (task, name) in enumerate(targets)
         if task == "values"
     }
 
@@ -244,14 +244,11 @@ def say_copies(examples: Sequence[Example], plural: str, say: Say) -> None:
     ambiguous = {one.digest for one in examples if targets.setdefault(one.digest, one.target) != one.target}
     if len(targets) < len(examples):
         say(f"{len(examples) - len(targets)} of {len(examples)} {plural} are copies of others, byte for byte")
-    several = [one.name for one in examples if one.digest in ambiguous]
-    if several and is_class(examples[0].target):
-        say(
-            f"{len(several)} {plural} are in several classes: {listed(several, most=3)}: "
-            "remove them from the wrong ones"
-        )
-    elif several:
-        say(f"{len(several)} {plural} have several targets: {listed(several, most=3)}: remove the wrong ones")
+    names = [one.name for one in examples if one.digest in ambiguous]
+    if names and is_class(examples[0].target):
+        say(f"{len(names)} {plural} are in several classes: {listed(names, most=3)}: remove them from the wrong ones")
+    elif names:
+        say(f"{len(names)} {plural} have several targets: {listed(names, most=3)}: remove the wrong ones")
 
 
 def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> str:

@@ -37,19 +37,19 @@ def named_files(
         there = False
     if not there:
         raise ZooError(f"there is no {noun} at {named!s:.200}: name a file, or a folder of {noun}s")
-    found_kind = kind(named)
-    if found_kind == "artifact":
+    folder_kind = kind(named)
+    if folder_kind == "artifact":
         raise ZooError(f"{named} is a second artifact: name one, and {noun}s after it")
-    if found_kind:
+    if folder_kind:
         raise ZooError(mistaken(named, "artifact") or "")
     entries = visible_entries(named)
     reasons = {entry: "a folder" if entry.is_dir() else reason_against(entry) for entry in entries}
-    found = [entry for entry in entries if reasons[entry] is None]
-    if not found:
+    examples = [entry for entry in entries if reasons[entry] is None]
+    if not examples:
         raise ZooError(
             mistaken(named, "artifact") or f"{named} holds no {wanted}: name {noun}s, or the folder that they lie in"
         )
     for entry, reason in reasons.items():
         if reason is not None:
             leave_out(entry, reason)
-    return found
+    return examples

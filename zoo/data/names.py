@@ -12,9 +12,9 @@ from zoo.text import is_printable
 
 def natural(name: str) -> tuple[list[int | str], str]:
     """Return a sort key that orders the numbers within names by value: '1', '2', '10'."""
-    # Text is at even places and numbers are at odd ones, so that like is compared with like.
+    # Text has even indices and numbers have odd ones, so that text is compared with text and a number with a number.
     parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
 
 
 def composed(name: str) -> str:
@@ -42,7 +42,7 @@ def quoted(name: str) -> str:
 
 def look_alike(name: str, numbers: Mapping[str, int]) -> str | None:
     """Return the known name that differs only in case, spaces, or invisible or compatible characters; else None."""
-    return next((known for known in numbers if _skeleton(known) == _skeleton(name)), None)
+    return next((other for other in numbers if _skeleton(other) == _skeleton(name)), None)
 
 
 def _skeleton(name: str) -> str:

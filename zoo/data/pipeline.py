@@ -22,8 +22,8 @@ class _Raw(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._examples.read(self._numbers[place])
+    def __getitem__(self, index: Any) -> Any:
+        return self._examples.read(self._numbers[index])
 
 
 def encoded_batches(examples: Examples, preprocessing: Any, *, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray]]:

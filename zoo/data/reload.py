@@ -31,27 +31,29 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
     Raises:
         ZooError: the dataset cannot be read, or its examples or labels have changed.
     """
-    source, where = moved(data.source, data.data_dir, data_dir)
+    source, folder = moved(data.source, data.data_dir, data_dir)
     # With `skip`, an example that has become unreadable changes the fingerprint, which is refused below.
     try:
-        dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip", again=True)
+        dataset = load(
+            source, kind, split=split, data_dir=folder, options=data.options, bad_examples="skip", again=True
+        )
     except MissingFile as error:
         raise ZooError(f"{error}: say with --data-dir in which folder the data are now") from None
     if dataset.fingerprint != data.fingerprint:
-        known = {line.partition(": ")[0] for line in data.skipped}
-        broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
+        skipped_before = {line.partition(": ")[0] for line in data.skipped}
+        broken = [line for line in dataset.skipped if line.partition(": ")[0] not in skipped_before]
         raise ZooError(
-            f"{source}{_moved_to(where)} has changed since it was trained on "
+            f"{source}{_moved_to(folder)} has changed since it was trained on "
             f"({_change(data.loaded or data.counts, dataset.loaded)}"
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
     columns = dataset.description().columns
     # Earlier versions recorded names as the file has them.
-    before = tuple(map(column_name, data.columns))
-    if before and columns != before:
+    columns_before = tuple(map(column_name, data.columns))
+    if columns_before and columns != columns_before:
         # Columns that no network can take have no part in the fingerprint: there may be more or fewer of them.
-        pairs = itertools.zip_longest(columns, before, fillvalue="")
+        pairs = itertools.zip_longest(columns, columns_before, fillvalue="")
         new = [name or old for name, old in pairs if name != old]
         raise ZooError(
             f"{source} has the same rows as when it was trained on, under other columns ({listed(new, most=3)}): "
@@ -91,7 +93,7 @@ def digests_for(
     if isinstance(this, Manifest):
         _refuse_another(path, this)
     if path.exists():
-        known = digests.read(path)
+        model_digests = digests.read(path)
     elif this.data is None or this.recipe is None:
         return None, f"{folder.absolute().name} was trained elsewhere"
     elif dataset is None and isinstance(this, Manifest):
@@ -103,10 +105,10 @@ def digests_for(
         except ZooError as error:
             return None, str(error)
         alone = isinstance(this, Run) and not (this.initial or this.teacher)
-        known = digests.digests_of(dataset, origins=() if alone else (None,))
-    if known.complete:
-        return known, None
-    return known, "some or all examples that its initial weights or its teacher were trained on are unknown"
+        model_digests = digests.digests_of(dataset, origins=() if alone else (None,))
+    if model_digests.complete:
+        return model_digests, None
+    return model_digests, "some or all examples that its initial weights or its teacher were trained on are unknown"
 
 
 def _refuse_another(path: Path, manifest: Manifest) -> None:

@@ -53,8 +53,8 @@ def _balanced(targets: np.ndarray, count: int, generator: np.random.Generator) -
     classes = generator.permutation(np.unique(targets))
     each, more = divmod(count, len(classes))
     drawn = []
-    for number, one in enumerate(classes):
-        members = np.flatnonzero(targets == one)
+    for number, class_index in enumerate(classes):
+        members = np.flatnonzero(targets == class_index)
         passes, rest = divmod(each + (number < more), len(members))
         drawn += [generator.permutation(members) for _ in range(passes)]
         drawn.append(generator.permutation(members)[:rest])

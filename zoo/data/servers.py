@@ -71,32 +71,34 @@ def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
         socket.getaddrinfo(host, port)
     except OSError as error:
         raise ZooError(f"--host {host!r:.60} is not the name of a machine ({error.strerror})") from None
-    for one in ports:
-        _refuse_taken(one)
+    for server_port in ports:
+        _refuse_taken(server_port)
     import_tensorflow()
     from tensorflow.data.experimental import service
 
     with contextlib.ExitStack() as stack:
         # With a folder, dispatchers keep datasets on disk instead of in memory.
-        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="zoo-data-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="zoo-data-", ignore_cleanup_errors=True))
         addresses = []
         for number in range(count):
-            own, of_worker = ports[2 * number], ports[2 * number + 1]
+            dispatcher_port, worker_port = ports[2 * number], ports[2 * number + 1]
             dispatcher = service.DispatchServer(
-                service.DispatcherConfig(port=own, protocol="grpc", work_dir=str(Path(place) / str(number)))
+                service.DispatcherConfig(
+                    port=dispatcher_port, protocol="grpc", work_dir=str(Path(folder) / str(number))
+                )
             )
             stack.callback(dispatcher.stop)
             worker = service.WorkerServer(
                 service.WorkerConfig(
-                    dispatcher_address=f"localhost:{own}",
-                    worker_address=f"{host}:{of_worker}",
-                    port=of_worker,
+                    dispatcher_address=f"localhost:{dispatcher_port}",
+                    worker_address=f"{host}:{worker_port}",
+                    port=worker_port,
                     protocol="grpc",
                 )
             )
             stack.callback(worker.stop)
-            addresses.append(f"{host}:{own}")
-        yield DataServers(tuple(addresses), Path(place))
+            addresses.append(f"{host}:{dispatcher_port}")
+        yield DataServers(tuple(addresses), Path(folder))
 
 
 def _refuse_taken(port: int) -> None:

@@ -22,7 +22,7 @@ PACKAGE = "zoo.data.sources"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A kind of place that examples are read from.
+    """A source that examples are read from.
 
     People write `--data SCHEME:ARGUMENT`, or `--data SCHEME` for a source that takes no argument.
 
@@ -74,15 +74,15 @@ def sources() -> dict[str, Source]:
     """Return every data source by its scheme.
 
     Raises:
-        ZooError: a module has no `SOURCE`, or its scheme is not the name that it is found by.
+        ZooError: a module has no `SOURCE`, or the scheme of its `SOURCE` is not the name of the module or entry point.
     """
-    found = {}
+    by_scheme = {}
     for name, module in plugins.modules(PACKAGE).items():
         source = getattr(module, "SOURCE", None)
         if not isinstance(source, Source) or source.scheme != name:
             raise ZooError(f"{module.__name__} is not a data source: it should have a SOURCE with the scheme '{name}'")
-        found[name] = source
-    return found
+        by_scheme[name] = source
+    return by_scheme
 
 
 def parse(text: str, kind: str | None = None) -> tuple[Source, str]:
@@ -91,13 +91,13 @@ def parse(text: str, kind: str | None = None) -> tuple[Source, str]:
     Raises:
         ZooError: there is no such source, or its argument is missing, or it takes no argument.
     """
-    known = sources()
+    by_scheme = sources()
     scheme, _, argument = text.partition(":")
-    source = known.get(scheme)
+    source = by_scheme.get(scheme)
     if source and text == source.text(argument) and bool(argument) == bool(source.argument):
         return source, argument
-    offered = {name: one for name, one in known.items() if kind is None or kind in one.kinds}
-    forms = [one.form for one in offered.values()]
+    offered = {name: candidate for name, candidate in by_scheme.items() if kind is None or kind in candidate.kinds}
+    forms = [candidate.form for candidate in offered.values()]
     hint = "" if source else f"; {did_you_mean(scheme, offered)}"
     raise ZooError(f"there is no data source '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
 
@@ -111,8 +111,8 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     unknown = [_flag(name) for name in given if name not in source.options]
     if unknown:
-        known = f"takes only {listed(map(_flag, source.options))}" if source.options else "takes no such option"
-        raise ZooError(f"--data {source.form} {known}: leave {listed(unknown)} out")
+        accepted = f"takes only {listed(map(_flag, source.options))}" if source.options else "takes no such option"
+        raise ZooError(f"--data {source.form} {accepted}: leave {listed(unknown)} out")
     return given
 
 
@@ -138,7 +138,7 @@ def without_folders(text: str) -> str:
     source, argument = parse(text)
     if exists(argument):
         return source.text(Path(argument).name) if Path(argument).is_absolute() else text
-    return source.text(",".join(Path(one).name if Path(one).is_absolute() else one for one in argument.split(",")))
+    return source.text(",".join(Path(path).name if Path(path).is_absolute() else path for path in argument.split(",")))
 
 
 def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[str, Path | None]:
@@ -157,10 +157,10 @@ def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[s
         return text, data_dir or (Path(recorded_dir) if recorded_dir else None)
     if data_dir is None and is_store(argument):
         return text, None
-    place = expanded(data_dir or argument)
-    if not place.exists():
-        raise ZooError(f"the data are not in {place}: say with --data-dir in which folder they are now")
-    return source.text(str(place)), None
+    path = expanded(data_dir or argument)
+    if not path.exists():
+        raise ZooError(f"the data are not in {path}: say with --data-dir in which folder they are now")
+    return source.text(str(path)), None
 
 
 def data_help() -> str:

@@ -49,8 +49,8 @@ def split_examples(
         ZooError: there are too few examples to draw from.
     """
     given: dict[str, list[Example]] = defaultdict(list)
-    for one in examples:
-        given[one.split].append(one)
+    for example in examples:
+        given[example.split].append(example)
     train, validation, test = given["train"], given["validation"], given["test"]
     if len(train) == len(examples) < FEWEST and not is_class(train[0].target):
         say(f"{len(train)} {plural} are too few to draw splits from: training, validation and test use all of them")
@@ -78,11 +78,13 @@ def draw(
         ZooError: no example of a class would be left.
     """
     generator = np.random.default_rng(split.seed)
-    classes = np.array([one.target if is_class(one.target) else 0 for one in examples])
+    classes = np.array([example.target if is_class(example.target) else 0 for example in examples])
     first = np.arange(len(examples))
     if split.copies_together:
-        places: dict[bytes, int] = {}
-        first = np.array([places.setdefault(one.digest, place) for place, one in enumerate(examples)])
+        first_positions: dict[bytes, int] = {}
+        first = np.array(
+            [first_positions.setdefault(example.digest, position) for position, example in enumerate(examples)]
+        )
     drawn = np.zeros(len(examples), bool)
     for number in np.unique(classes):
         members = np.flatnonzero((classes == number) & (first == np.arange(len(examples))))
@@ -97,5 +99,5 @@ def draw(
             )
         drawn[generator.permutation(members)[: max(1, round(share * len(members)))]] = True
     drawn = drawn[first]
-    left = [one for one, out in zip(examples, drawn, strict=True) if not out]
-    return left, [one for one, out in zip(examples, drawn, strict=True) if out]
+    left = [example for example, out in zip(examples, drawn, strict=True) if not out]
+    return left, [example for example, out in zip(examples, drawn, strict=True) if out]

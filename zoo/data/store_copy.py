@@ -62,23 +62,25 @@ def local_copy(url: str, say: Say, *, file: bool = False) -> Path:
     if not entries:
         raise ZooError(f"there is nothing at {url}: name a folder or a file in the store")
     name = PurePosixPath(store.path).name
-    place = cache_dir() / "stores" / hashlib.sha256(f"{store.scheme}:{store.path}".encode()).hexdigest()[:32]
+    cache_folder = cache_dir() / "stores" / hashlib.sha256(f"{store.scheme}:{store.path}".encode()).hexdigest()[:32]
     one_file = [*entries] == [name] and entries[name].path == store.path
     if file and not one_file:
         raise ZooError(f"{url} is a folder: name the files in it, such as {url.rstrip('/')}/{next(iter(entries))}")
-    root = place / ("file" if one_file else name)
+    root = cache_folder / ("file" if one_file else name)
     copy = root / name if one_file else root
-    known = _known(place)
-    new = {name: entry for name, entry in entries.items() if not _unchanged(root, name, entry, known)}
+    recorded_stamps = _recorded_stamps(cache_folder)
+    new = {name: entry for name, entry in entries.items() if not _unchanged(root, name, entry, recorded_stamps)}
     _remove_others(root, entries)
     if new:
-        _refuse_too_large(url, place, stores.total(new.values()))
+        _refuse_too_large(url, cache_folder, stores.total(new.values()))
         size = f"{stores.total(new.values()) / 1e6:,.1f} MB"
         say(f"copying {len(new):,} of {len(entries):,} files, {size}, from {url} to {copy}")
-    stamps = {name: known[name] for name in entries.keys() - new.keys()}
+    stamps = {name: recorded_stamps[name] for name in entries.keys() - new.keys()}
     try:
         with ThreadPoolExecutor(stores.AT_ONCE) as pool:
-            fetched = {name: pool.submit(_fetch, store, entry, place, root / name) for name, entry in new.items()}
+            fetched = {
+                name: pool.submit(_fetch, store, entry, cache_folder, root / name) for name, entry in new.items()
+            }
             try:
                 for name, done in fetched.items():
                     done.result()
@@ -88,30 +90,30 @@ def local_copy(url: str, say: Say, *, file: bool = False) -> Path:
                 raise
     finally:
         # The files that an interrupted start has fetched are kept, too.
-        files.write_json(place / STAMPS, {"url": url, "stamps": stamps})
-    _remove_unused(place.parent)
+        files.write_json(cache_folder / STAMPS, {"url": url, "stamps": stamps})
+    _remove_unused(cache_folder.parent)
     return copy
 
 
-def _known(place: Path) -> dict[str, str]:
+def _recorded_stamps(cache_folder: Path) -> dict[str, str]:
     """Return the stamp that each file of a copy had when it was fetched."""
     try:
-        stamps = json.loads((place / STAMPS).read_text(encoding="utf-8"))["stamps"]
+        stamps = json.loads((cache_folder / STAMPS).read_text(encoding="utf-8"))["stamps"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {str(name): str(stamp) for name, stamp in stamps.items()} if isinstance(stamps, dict) else {}
 
 
-def _unchanged(root: Path, name: str, entry: Entry, known: dict[str, str]) -> bool:
+def _unchanged(root: Path, name: str, entry: Entry, recorded_stamps: dict[str, str]) -> bool:
     try:
-        return known.get(name) == entry.stamp and (root / name).stat().st_size == entry.size
+        return recorded_stamps.get(name) == entry.stamp and (root / name).stat().st_size == entry.size
     except OSError:
         return False
 
 
-def _fetch(store: Store, entry: Entry, place: Path, target: Path) -> None:
-    """Write a file of the store to its place in the copy, whole or not at all."""
-    staging = place / f"{STAGING}{uuid.uuid4().hex[:8]}"
+def _fetch(store: Store, entry: Entry, cache_folder: Path, target: Path) -> None:
+    """Write a file of the store to the path `target` in the copy, whole or not at all."""
+    staging = cache_folder / f"{STAGING}{uuid.uuid4().hex[:8]}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         store.fetch(entry, staging)
@@ -127,17 +129,17 @@ def _fetch(store: Store, entry: Entry, place: Path, target: Path) -> None:
 def _remove_others(root: Path, entries: Mapping[str, Entry]) -> None:
     """Remove the files that are not in the store, and the folders that are then empty."""
     for folder, _, names in os.walk(root, topdown=False):
-        place = Path(folder)
+        folder_path = Path(folder)
         for name in names:
-            if (place / name).relative_to(root).as_posix() not in entries:
-                (place / name).unlink()
+            if (folder_path / name).relative_to(root).as_posix() not in entries:
+                (folder_path / name).unlink()
         with contextlib.suppress(OSError):  # it is not empty
-            place.rmdir()
+            folder_path.rmdir()
 
 
-def _refuse_too_large(url: str, place: Path, size: int) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(place).free - SPARE
+def _refuse_too_large(url: str, cache_folder: Path, size: int) -> None:
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache_folder).free - SPARE
     if size > free:
         raise ZooError(
             f"{url} needs {size / 1e9:,.1f} GB in {cache_dir()}, where {max(free, 0) / 1e9:,.1f} GB are available: "
@@ -147,10 +149,10 @@ def _refuse_too_large(url: str, place: Path, size: int) -> None:
 
 def _remove_unused(folder: Path) -> None:
     oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
-    for place in folder.iterdir():
+    for cache_folder in folder.iterdir():
         with contextlib.suppress(OSError):
-            if (place / STAMPS).stat().st_mtime < oldest:
-                shutil.rmtree(place)
+            if (cache_folder / STAMPS).stat().st_mtime < oldest:
+                shutil.rmtree(cache_folder)
     for staging in folder.glob(f"*/{STAGING}*"):
         with contextlib.suppress(OSError):
             if staging.stat().st_mtime < time.time() - 24 * 60 * 60:

@@ -63,7 +63,7 @@ def load_unlabeled(
             "files with files:PATH"
         )
     # The labeled data may have been moved alone.
-    in_place = all(expanded(one).is_file() for one in argument.split(","))
+    in_place = all(expanded(path).is_file() for path in argument.split(","))
     where = data_dir if "data_dir" in named.options and not in_place else None
     origin, raw = read_source(source, dataset.kind, where, columns, bad_examples, say, labeled=False)
     chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
@@ -113,15 +113,15 @@ def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Exampl
     Raises:
         ZooError: the data cannot be read, or have changed.
     """
-    where = None if data.data_dir is None else Path(data.data_dir)
+    data_dir = None if data.data_dir is None else Path(data.data_dir)
     if data.source != REST:
         source, argument = parse(data.source)
         if source.argument_is_path and not is_store(argument) and not Path(argument).exists():
             raise ZooError(f"the unlabeled data are not in {argument}: move or link them there again")
-    examples, found = load_unlabeled(
-        data.source, dataset, rest, data_dir=where, options=data.options, bad_examples="skip"
+    examples, data_now = load_unlabeled(
+        data.source, dataset, rest, data_dir=data_dir, options=data.options, bad_examples="skip"
     )
-    if found.fingerprint != data.fingerprint:
+    if data_now.fingerprint != data.fingerprint:
         raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")
     return examples
 

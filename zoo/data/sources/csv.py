@@ -53,43 +53,43 @@ def read(
 
     if target is None and (labeled or kind == "table"):
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")
-    for option, column, does in (
+    for option, column, role in (
         ("text", text, "holds the texts"),
         ("image", image, "names the image files"),
         ("audio", audio, "names the sound files"),
     ):
         if kind == option and column is None:
-            raise ZooError(f"--data csv:{argument}: say with --{option} which column {does}")
+            raise ZooError(f"--data csv:{argument}: say with --{option} which column {role}")
         if kind != option and column is not None:
-            takes = "rows of all columns" if kind == "table" else inputs.find(kind).plural
-            raise ZooError(f"--{option} {column}: the network takes {takes}: leave it out")
-    found, names_files = files(argument, data_dir, say), image or audio
-    folders = {path.parent for path in found.values()}
-    if names_files and (len(folders) > 1 or any(map(is_store, found))):
+            inputs_taken = "rows of all columns" if kind == "table" else inputs.find(kind).plural
+            raise ZooError(f"--{option} {column}: the network takes {inputs_taken}: leave it out")
+    tables, names_files = files(argument, data_dir, say), image or audio
+    folders = {path.parent for path in tables.values()}
+    if names_files and (len(folders) > 1 or any(map(is_store, tables))):
         raise ZooError(
             f"--data csv:{argument}: with --{kind}, cells are paths below the folder of the table: "
             "put all tables into one folder of this machine"
         )
-    frame, named = read_frame([*found.values()], [*found]), ",".join(found)
-    if len(found) > 1 and {*frame.splits} == {"train"}:
-        say(f"{len(found)} files are read as one table, because none is called after a split")
+    frame, named = read_frame([*tables.values()], [*tables]), ",".join(tables)
+    if len(tables) > 1 and {*frame.splits} == {"train"}:
+        say(f"{len(tables)} files are read as one table, because none is called after a split")
     if kind == "table" and frame.unreadable:
         others = [f"{shown(name)} ({of_type})" for name, of_type in frame.unreadable.items()]
         say(f"left out: columns that are not numbers, text, dates or booleans: {listed(others, most=5)}")
-    where = str(expanded(data_dir).resolve()) if data_dir else None
+    recorded_dir = str(expanded(data_dir).resolve()) if data_dir else None
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
 
-        data = files_of_frame(frame, kind, names_files, target, folders.pop(), named, where, model)
+        data = files_of_frame(frame, kind, names_files, target, folders.pop(), named, recorded_dir, model)
     elif text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
-        data = texts_of_frame(frame, text, target, named, where, model)
+        data = texts_of_frame(frame, text, target, named, recorded_dir, model)
     else:
         assert target is not None, "rows without a target were refused"
         from zoo.inputs.table.data import dataset_of_frame
 
-        data = dataset_of_frame(frame, target, named, where, model)
+        data = dataset_of_frame(frame, target, named, recorded_dir, model)
     for line in classes_like_missing(data):
         say(line)
     return data

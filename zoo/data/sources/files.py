@@ -25,20 +25,20 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     Raises:
         ZooError: there is no such folder, or no file in it is an example of the kind.
     """
-    wanted = inputs.find(kind)
+    input_kind = inputs.find(kind)
     root, recorded = folder_of(argument, say)
     if not root.is_dir():
-        raise ZooError(f"there is no folder {root}: name one that holds {wanted.plural}")
+        raise ZooError(f"there is no folder {root}: name one that holds {input_kind.plural}")
     started = time.time_ns()
     folders = [*folders_of_files(root)]
-    below = (one.path / name for one in folders for name in one.listing.folders)
+    below = (folder.path / name for folder in folders for name in folder.listing.folders)
     say_links([path for path in below if path.is_symlink()], root, say)
-    found = described(root, folders, wanted, started, say)
-    examples = [one for one in found if isinstance(one, Example)]
-    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
+    results = described(root, folders, input_kind, started, say)
+    examples = [result for result in results if isinstance(result, Example)]
+    unreadable = tuple(result for result in results if isinstance(result, Unreadable))
     if not examples:
         reason = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
-        raise ZooError(f"{root} holds no {wanted.plural}{reason}: name another folder")
+        raise ZooError(f"{root} holds no {input_kind.plural}{reason}: name another folder")
     return RawDataset(kind, (UNLABELED,), examples, unreadable, task=UNLABELED, argument=recorded)
 
 
@@ -49,11 +49,11 @@ def folders_of_files(folder: Path) -> Iterator[ClassFolder]:
     """
     entries = listing(folder)
     below = set(entries.folders)
-    places = [place for place, name in enumerate(entries.visible) if name not in below]
+    positions = [position for position, name in enumerate(entries.visible) if name not in below]
     files = dataclasses.replace(
         entries,
-        visible=[entries.visible[place] for place in places],
-        stamps=[entries.stamps[place] for place in places],
+        visible=[entries.visible[position] for position in positions],
+        stamps=[entries.stamps[position] for position in positions],
     )
     yield ClassFolder("train", 0, folder, files)
     for name in entries.folders:

@@ -37,7 +37,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     root, recorded = folder_of(argument, say)
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {LAYOUT}")
-    wanted = inputs.find(kind)
+    input_kind = inputs.find(kind)
     entries = list(_entries(root))
     links = [entry for entry in entries if entry.is_dir()]
     say_links(links, root, say)
@@ -45,20 +45,24 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     files = [entry for entry in entries if entry not in linked]
     texts = {file for file in files if file.suffix == TEXT}
     clips = [file for file in files if file not in texts and file.with_suffix(TEXT) in texts]
-    inspected = dict(zip(clips, map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD), strict=True))
-    heard = {clip.with_suffix(TEXT) for clip, one in inspected.items() if isinstance(one, Example)}
-    found = {
-        clip: one for clip, one in inspected.items() if isinstance(one, Example) or clip.with_suffix(TEXT) not in heard
+    inspected = dict(
+        zip(clips, map_ahead(lambda clip: _inspected(clip, root, input_kind), clips, READ_AHEAD), strict=True)
+    )
+    texts_with_clip = {clip.with_suffix(TEXT) for clip, result in inspected.items() if isinstance(result, Example)}
+    kept = {
+        clip: result
+        for clip, result in inspected.items()
+        if isinstance(result, Example) or clip.with_suffix(TEXT) not in texts_with_clip
     }
-    paired = {*found, *(clip.with_suffix(TEXT) for clip in found)}
+    paired = {*kept, *(clip.with_suffix(TEXT) for clip in kept)}
     alone = [shown(file.relative_to(root)) for file in files if file not in paired]
     if alone:
-        say(f"left out: {len(alone)} files that are not a {wanted.noun} with its text: {listed(alone, most=3)}")
-    examples = [one for one in found.values() if isinstance(one, Example)]
-    unreadable = tuple(one for one in found.values() if isinstance(one, Unreadable))
+        say(f"left out: {len(alone)} files that are not a {input_kind.noun} with its text: {listed(alone, most=3)}")
+    examples = [result for result in kept.values() if isinstance(result, Example)]
+    unreadable = tuple(result for result in kept.values() if isinstance(result, Unreadable))
     if not examples:
         first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
-        raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")
+        raise ZooError(f"{root} holds no {input_kind.noun} with a text{first}: {LAYOUT}")
     return RawDataset(kind, (), examples, unreadable, "transcript", argument=recorded)
 
 
