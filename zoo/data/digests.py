@@ -97,10 +97,10 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     fitted = all(one.fitted_digests is not None for one in examples)
     train, validation, test, *others = (one.every_digest if fitted else np.unique(one.digests) for one in examples)
     train = functools.reduce(np.union1d, others, train)
-    every = list(origins)
-    known_origins = [one for one in every if one is not None]
+    all_origins = list(origins)
+    known_origins = [one for one in all_origins if one is not None]
     initial = functools.reduce(np.union1d, (one.seen for one in known_origins), np.empty(0, np.uint64))
-    complete = len(known_origins) == len(every) and all(one.complete for one in known_origins)
+    complete = len(known_origins) == len(all_origins) and all(one.complete for one in known_origins)
     return Digests(train, validation, test, initial, complete, fitted and all(one.fitted for one in known_origins))
 
 

@@ -195,12 +195,12 @@ def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
         if (name, target) not in seen:
             where = f" of the column {quoted(target)}" if target else ""
             alike = look_alike(name, {other: 0 for other, column in seen if column == target})
-            how = (
+            advice = (
                 f", which has {quoted(alike)}: write both alike"
                 if alike
                 else f": add {inputs.find(raw.kind).plural} of it to train, or remove it"
             )
-            raise ZooError(f"class {quoted(name)}{where} of {source} is in its {split} split, but not in train{how}")
+            raise ZooError(f"class {quoted(name)}{where} of {source} is in its {split} split, but not in train{advice}")
 
 
 def refuse_one_value(train: Examples, raw: RawDataset, source: str) -> None:

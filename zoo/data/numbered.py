@@ -15,14 +15,14 @@ EVALUATION = -1
 """The epoch number for evaluation: the random numbers are the same each time."""
 
 
-_known: WeakKeyDictionary[Examples, Examples] = WeakKeyDictionary()
+_numbered: WeakKeyDictionary[Examples, Examples] = WeakKeyDictionary()
 
 
 def numbered(examples: Examples) -> Examples:
     """Return examples whose targets are their numbers, int64; always the same object, for caches of content."""
-    if examples not in _known:
-        _known[examples] = dataclasses.replace(examples, targets=np.arange(len(examples)))
-    return _known[examples]
+    if examples not in _numbered:
+        _numbered[examples] = dataclasses.replace(examples, targets=np.arange(len(examples)))
+    return _numbered[examples]
 
 
 def random_numbers(numbers: Any, shape: Sequence[int], key: tuple[int, ...]) -> Any:
@@ -34,7 +34,7 @@ def random_numbers(numbers: Any, shape: Sequence[int], key: tuple[int, ...]) -> 
 
     seed = int(np.random.default_rng(key).integers(2**31))
 
-    def of_one(number: Any) -> Any:
+    def of_example(number: Any) -> Any:
         return tf.random.stateless_uniform(shape, tf.stack([tf.constant(seed, tf.int64), number]))
 
-    return tf.map_fn(of_one, numbers, fn_output_signature=tf.float32)
+    return tf.map_fn(of_example, numbers, fn_output_signature=tf.float32)

@@ -44,7 +44,7 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in skipped_before]
         raise ZooError(
             f"{source}{_moved_to(folder)} has changed since it was trained on "
-            f"({_change(data.loaded or data.counts, dataset.loaded)}"
+            f"({_described_change(data.loaded or data.counts, dataset.loaded)}"
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
@@ -66,20 +66,20 @@ def _moved_to(folder: Path | None) -> str:
     return f", read in {shown(folder)}," if folder else ""
 
 
-def _change(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+def _described_change(before: Mapping[str, int], now: Mapping[str, int]) -> str:
     """Return the change of a dataset's splits in words, from the number of examples of each as it was loaded."""
     changed = [f"{now[name]:,} {name} examples, {before[name]:,} before" for name in now if now[name] != before[name]]
     return listed(changed) if changed else "as many examples, with other bytes or targets, or in another order"
 
 
 def digests_for(
-    folder: Path, this: Run | Manifest, dataset: Dataset | None = None
+    folder: Path, description: Run | Manifest, dataset: Dataset | None = None
 ) -> tuple[digests.Digests | None, str | None]:
     """Return the digests of the examples that a model was trained on, and why some or all of them are unknown.
 
     Args:
         folder: the folder of the run or artifact.
-        this: its description.
+        description: its description.
         dataset: its data, if they are loaded already. A run of an older version has no file of digests: its data are
             then loaded again, unless they are given.
 
@@ -90,28 +90,30 @@ def digests_for(
         Refused: the file of digests is damaged, or is not the one that the artifact's manifest lists.
     """
     path = digests.found(folder)
-    if isinstance(this, Manifest):
-        _refuse_another(path, this)
+    if isinstance(description, Manifest):
+        _refuse_other_file(path, description)
     if path.exists():
         model_digests = digests.read(path)
-    elif this.data is None or this.recipe is None:
+    elif description.data is None or description.recipe is None:
         return None, f"{folder.absolute().name} was trained elsewhere"
-    elif dataset is None and isinstance(this, Manifest):
+    elif dataset is None and isinstance(description, Manifest):
         name = folder.absolute().name
         return None, f"{name} was exported before zoo kept digests of the examples that a model was trained on"
     else:
         try:
-            dataset = dataset or load_again(this.data, this.model.preprocessing.kind, this.recipe.split)
+            dataset = dataset or load_again(
+                description.data, description.model.preprocessing.kind, description.recipe.split
+            )
         except ZooError as error:
             return None, str(error)
-        alone = isinstance(this, Run) and not (this.initial or this.teacher)
+        alone = isinstance(description, Run) and not (description.initial or description.teacher)
         model_digests = digests.digests_of(dataset, origins=() if alone else (None,))
     if model_digests.complete:
         return model_digests, None
     return model_digests, "some or all examples that its initial weights or its teacher were trained on are unknown"
 
 
-def _refuse_another(path: Path, manifest: Manifest) -> None:
+def _refuse_other_file(path: Path, manifest: Manifest) -> None:
     listed = manifest.files.get(path.name)
     if listed and not (path.is_file() and files.sha256(path) == listed.sha256):
         raise Refused(f"{path} is not the file that the manifest lists: export again, or fetch the artifact again")

@@ -39,8 +39,8 @@ class Share:
             return rows
         size = self.size(batch_size)
         whole = rows[: len(rows) // batch_size * batch_size].reshape(-1, batch_size, *rows.shape[1:])
-        mine = whole[self.turn :: self.turns or 1, self.index * size : (self.index + 1) * size]
-        return mine.reshape(-1, *rows.shape[1:])
+        part = whole[self.turn :: self.turns or 1, self.index * size : (self.index + 1) * size]
+        return part.reshape(-1, *rows.shape[1:])
 
     def filled(self, examples: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the examples of an evaluation that are in the share, in order, int64 [rows], and their weights.

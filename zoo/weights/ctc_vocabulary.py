@@ -46,26 +46,26 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
     """
     folder = checkpoint.folder
     settings = _settings(folder)
-    named = settings.get("tokenizer_class")
-    if named not in (None, *TOKENIZERS):
+    tokenizer = settings.get("tokenizer_class")
+    if tokenizer not in (None, *TOKENIZERS):
         raise ZooError(
-            f"{folder / TOKENIZER} asks for {named!s:.60}: transcripts are read by {' or '.join(TOKENIZERS)} only"
+            f"{folder / TOKENIZER} asks for {tokenizer!s:.60}: transcripts are read by {' or '.join(TOKENIZERS)} only"
         )
     head = checkpoint.config.get("vocab_size", USUAL_SIZE)
-    symbols = _numbered(folder, settings, head)
-    blank, separator = _named(settings, BLANK), _named(settings, SEPARATOR)
+    symbols = _vocabulary(folder, settings, head)
+    blank, separator = _symbol_of(settings, BLANK), _symbol_of(settings, SEPARATOR)
     if blank not in symbols:
         raise ZooError(
             f"{folder / VOCABULARY} lacks the blank '{blank!s:.60}', which {TOKENIZER} names as pad_token: fetch both "
             "from where the weights are from"
         )
-    silent = tuple(mark for mark in (_named(settings, key) for key in SILENT) if mark in symbols)
+    silent = tuple(mark for mark in (_symbol_of(settings, key) for key in SILENT) if mark in symbols)
     blank_index = symbols.index(blank)
     if settings.get("do_lower_case") is True:
-        kept = {blank, separator, *silent}
-        symbols = [symbol if symbol in kept else symbol.lower() for symbol in symbols]
-    odd = [symbol for symbol in symbols if not symbol or "\n" in symbol or "\r" in symbol]
-    if odd or len(set(symbols)) < len(symbols):
+        unchanged = {blank, separator, *silent}
+        symbols = [symbol if symbol in unchanged else symbol.lower() for symbol in symbols]
+    unusable = [symbol for symbol in symbols if not symbol or "\n" in symbol or "\r" in symbol]
+    if unusable or len(set(symbols)) < len(symbols):
         raise ZooError(f"{folder / VOCABULARY} has symbols that are empty, hold a line break or occur twice: fix it")
     return tuple(symbols), Symbols(blank_index, separator, silent)
 
@@ -79,14 +79,14 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _named(settings: Mapping[str, Any], key: str) -> str:
+def _symbol_of(settings: Mapping[str, Any], key: str) -> str:
     """Return the symbol that a setting names, as text or as an object with its content; empty where it names none."""
     value = settings.get(key, USUAL[key])
     value = value.get("content") if isinstance(value, dict) else value
     return value if isinstance(value, str) else ""
 
 
-def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]:
+def _vocabulary(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]:
     """Return the symbols in the order of their numbers, those that were added only where the head has them, too.
 
     Raises:
@@ -99,7 +99,7 @@ def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]
             f"{path} does not map each symbol to a number, as vocabularies of one language do: name another folder"
         )
     if len(numbers) != head:
-        numbers = {**_added(folder, settings), **numbers}
+        numbers = {**_added_symbols(folder, settings), **numbers}
     symbols = {number: symbol for symbol, number in numbers.items()}
     if len(numbers) != head:
         raise ZooError(f"{path} has {len(numbers)} symbols, the head of {CONFIG} {head!s:.20}: fetch both again")
@@ -108,7 +108,7 @@ def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]
     return [symbols[number] for number in range(len(symbols))]
 
 
-def _added(folder: Path, settings: Mapping[str, Any]) -> dict[str, int]:
+def _added_symbols(folder: Path, settings: Mapping[str, Any]) -> dict[str, int]:
     """Return symbols that were added to the vocabulary, with their numbers."""
     added = json_object(folder / ADDED) if (folder / ADDED).is_file() else {}
     listed = settings.get("added_tokens_decoder")

@@ -45,16 +45,16 @@ def fetch(repository: str) -> Fetched:
             f"{FILE_IN_HAND}"
         ) from None
 
-    by_hand = f"or fetch its {FILE} elsewhere and read it with 'zoo pull --file'"
+    alternative = f"or fetch its {FILE} elsewhere and read it with 'zoo pull --file'"
     try:
         path = Path(hf_hub_download(repository, FILE))
     except LocalEntryNotFoundError:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} cannot be reached"
-        mend = "unset it" if constants.HF_HUB_OFFLINE else "try again with a network"
-        raise ZooError(f"{repository} is not in the cache, and {why}: {mend}, {by_hand}") from None
+        remedy = "unset it" if constants.HF_HUB_OFFLINE else "try again with a network"
+        raise ZooError(f"{repository} is not in the cache, and {why}: {remedy}, {alternative}") from None
     except GatedRepoError:
         raise ZooError(
-            f"{repository} is open only to those who accepted its terms: log in with 'hf auth login', {by_hand}"
+            f"{repository} is open only to those who accepted its terms: log in with 'hf auth login', {alternative}"
         ) from None
     except RepositoryNotFoundError:
         raise ZooError(
@@ -66,6 +66,6 @@ def fetch(repository: str) -> Fetched:
         ) from None
     except Exception as error:  # by version, exceptions of requests, httpx or httpx2
         reason = one_line(error)
-        raise ZooError(f"{repository} cannot be fetched ({reason}): try again, {by_hand}") from None
+        raise ZooError(f"{repository} cannot be fetched ({reason}): try again, {alternative}") from None
     # The cache keeps the files of each commit in a folder of that name.
     return Fetched(path, path.parent.name)

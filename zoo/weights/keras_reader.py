@@ -121,7 +121,7 @@ def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: 
         shape = variables[f"{norm}/{variable}"].shape
         plan.arrays[f"{norm}/{variable}"] = np.full(shape, IDENTITY[variable], np.float32)
     unused, left_over, misshapen = [], [], []
-    for name, key, array in _named(layers, published, layer_classes):
+    for name, key, array in _named_arrays(layers, published, layer_classes):
         if key is None:
             unused.append(name)
         elif key not in variables or key in plan.arrays:
@@ -129,7 +129,9 @@ def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: 
         else:
             plan.arrays[key] = array
             wanted = tuple(variables[key].shape)
-            if array.shape not in _forms(layer_classes[key.partition("/")[0]], wanted, key == plan.first_kernel):
+            if array.shape not in _stored_shapes(
+                layer_classes[key.partition("/")[0]], wanted, key == plan.first_kernel
+            ):
                 misshapen.append(f"{name} is {list(array.shape)}, not {list(wanted)}")
             elif array.dtype.kind != "f":
                 misshapen.append(f"{name} is of {array.dtype}")
@@ -155,7 +157,7 @@ def _targets(layers: list[StoredLayer], names: Names) -> Iterator[tuple[StoredLa
             yield layer, ""
 
 
-def _named(
+def _named_arrays(
     layers: list[StoredLayer], published: KerasApplication, layer_classes: dict[str, str]
 ) -> Iterator[tuple[str, str | None, Any]]:
     """List the arrays, each after its name for messages and zoo's variable (None where zoo uses none)."""
@@ -166,7 +168,7 @@ def _named(
             yield f"{layer.name}/{last}", zoo_layer and f"{zoo_layer}/{last}", array
 
 
-def _forms(layer_class: str, shape: tuple[int, ...], is_first_kernel: bool) -> tuple[tuple[int, ...], ...]:
+def _stored_shapes(layer_class: str, shape: tuple[int, ...], is_first_kernel: bool) -> tuple[tuple[int, ...], ...]:
     """Return the shapes in which Keras may store an array of this shape in zoo, with its numbers in the same order."""
     if is_first_kernel:
         return ((*shape[:2], COLORS, *shape[3:]),)
@@ -219,8 +221,8 @@ def _advice(layers: list[StoredLayer], family: str, size: str) -> str:
     """Say what to do about a file that does not fit."""
     for other, row in matching():
         published = row.weights.get("keras")
-        trained = _trained(layers, published.names) if published else None
-        if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
+        trained_count = _trained_count(layers, published.names) if published else None
+        if trained_count is None or not math.isclose(trained_count, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) == (family, size):
             return "it is this network at another image size, number of channels or number of classes: ask for those"
@@ -228,7 +230,7 @@ def _advice(layers: list[StoredLayer], family: str, size: str) -> str:
     return "it fits no network that zoo knows"
 
 
-def _trained(layers: list[StoredLayer], names: Names) -> int | None:
+def _trained_count(layers: list[StoredLayer], names: Names) -> int | None:
     """Count the weights that are trained, as if there were 1000 classes; None when a name is in no row."""
     total = 0
     for layer, zoo_layer in _targets(layers, names):

@@ -120,11 +120,11 @@ class KerasApplication(Published):
         """Say how to save an older file again with Keras, in the format that zoo reads."""
         stem = path.stem.removesuffix(".weights")
         # Keras 3.15 reads the older format only from files with these endings.
-        loads = path.name.endswith(OLDER) and not path.name.endswith(NEWER)
-        name = path.name if loads else f"{stem}{OLDER[0]}"
+        is_loadable = path.name.endswith(OLDER) and not path.name.endswith(NEWER)
+        name = path.name if is_loadable else f"{stem}{OLDER[0]}"
         alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
-        saved = f"keras.applications.{self.model}({alpha}weights='{name}').save_weights('{stem}{NEWER}')"
-        return f"{'' if loads else f'rename it to {name}; then, '}in Keras, {saved} writes what zoo reads"
+        call = f"keras.applications.{self.model}({alpha}weights='{name}').save_weights('{stem}{NEWER}')"
+        return f"{'' if is_loadable else f'rename it to {name}; then, '}in Keras, {call} writes what zoo reads"
 
 
 @dataclass(frozen=True)

@@ -120,18 +120,18 @@ def check_file(path: Path, origin: Publisher, published: Published) -> None:
     """Raise ZooError unless the file is there and may hold the publisher's weights; open none that can run code."""
     if origin.folders and path.is_dir():
         return
-    wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
+    patterns = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
     if not path.is_file():
         missing = f"nothing at {path}: name a folder of {origin.name} or" if origin.folders else f"no file {path}: name"
-        raise ZooError(f"there is {missing} a {wanted} file")
+        raise ZooError(f"there is {missing} a {patterns} file")
     if not path.name.endswith(origin.suffixes):
         if refusal := published.refusal(path):
             raise ZooError(f"{path} {refusal}")
         reason = REASONS.get(path.suffix.lower(), "has another format")
-        raise ZooError(f"{path} {reason}: weights from {origin.name} are read only from {wanted} files")
+        raise ZooError(f"{path} {reason}: weights from {origin.name} are read only from {patterns} files")
 
 
-def preprocessing(wanted: PublishedInput, side: int, channels: int) -> Preprocessing:
+def preprocessing(published_input: PublishedInput, side: int, channels: int) -> Preprocessing:
     """Return how images are prepared for weights, at a size and number of channels that may be others than theirs.
 
     Mean and std are adapted as the stem's weights are (`read_timm`): for one channel, which takes the sum of the three,
@@ -145,9 +145,9 @@ def preprocessing(wanted: PublishedInput, side: int, channels: int) -> Preproces
         side,
         side,
         channels,
-        mean=spread(wanted.mean),
-        std=spread(wanted.std),
-        crop_pct=wanted.crop_pct,
-        interpolation=wanted.interpolation,
-        resize_mode=wanted.resize_mode,
+        mean=spread(published_input.mean),
+        std=spread(published_input.std),
+        crop_pct=published_input.crop_pct,
+        interpolation=published_input.interpolation,
+        resize_mode=published_input.resize_mode,
     )

@@ -180,14 +180,16 @@ def _of_file(
     """Plan to read a file, which is named or fetched, of weights for images."""
     chosen = None if file and tag is None else publisher.tag(published, tag)
     repository = publisher.repository(published, chosen) if chosen else None
-    stated = publisher.stated_input(file, published) if file and not chosen else None
-    expected = chosen.input if chosen else stated or published.input
+    stated_input = publisher.stated_input(file, published) if file and not chosen else None
+    published_input = chosen.input if chosen else stated_input or published.input
     structure = family.reference_structure(row)
     if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"{channels} channels are not supported: choose 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)")
-    wanted = preprocessing(expected, expected.side if image_size is None else image_size, channels)
-    kind_of(wanted).data.check(family, row, wanted, structure)
-    terms = _license(chosen, file, license)
+    input_preprocessing = preprocessing(
+        published_input, published_input.side if image_size is None else image_size, channels
+    )
+    kind_of(input_preprocessing).data.check(family, row, input_preprocessing, structure)
+    terms = _license_of(chosen, file, license)
     if file is None and classes != CLASSES:
         raise ZooError(
             f"{repository} has {CLASSES} classes, not {classes}: leave --classes out, and replace the head with "
@@ -197,10 +199,13 @@ def _of_file(
     def fetched() -> tuple[Path, str | None]:
         if file is not None:
             check_file(file, publisher, published)
-            if stated:
+            if stated_input:
                 say(f"images are prepared as {file.parent / CONFIG} states")
             elif chosen is None:
-                say(f"images are prepared as for {_whose(published)}: if these are other weights, name their --tag")
+                say(
+                    f"images are prepared as for {_reference_name(published)}: if these are other weights, "
+                    "name their --tag"
+                )
             return file, None
         assert repository is not None, "without a file there is a tag, of a publisher that is fetched from"
         say(f"fetching {repository}, {terms}")
@@ -208,7 +213,7 @@ def _of_file(
         return fetched_weights.path, fetched_weights.revision
 
     return _Plan(
-        wanted,
+        input_preprocessing,
         structure,
         imagenet.labels() if classes == CLASSES else numbered(classes),
         terms,
@@ -239,20 +244,29 @@ def _of_folder(
     if task == "transcript" and classes is not None:
         raise ZooError(f"--classes is not for {folder}, whose network answers with transcripts: leave it out")
     data = find(family.input).data
-    wanted = data.published(checkpoint.folder, task, seconds)
-    data.check(family, row, wanted, None)
-    labels, symbols = read_symbols(checkpoint) if task == "transcript" else (_classes(checkpoint, classes), None)
-    stated = license or checkpoint.license
-    if stated is None:
+    input_preprocessing = data.published(checkpoint.folder, task, seconds)
+    data.check(family, row, input_preprocessing, None)
+    labels, symbols = read_symbols(checkpoint) if task == "transcript" else (_labels(checkpoint, classes), None)
+    stated_license = license or checkpoint.license
+    if stated_license is None:
         raise ZooError(
             f"the license of {folder} is unknown, because it has no README.md that states one: name it with --license, "
             "such as Apache-2.0"
         )
-    named = checkpoint.folder.resolve().name
-    return _Plan(wanted, None, labels, _checked(stated), named, lambda: (folder, None), task=task, symbols=symbols)
+    label = checkpoint.folder.resolve().name
+    return _Plan(
+        input_preprocessing,
+        None,
+        labels,
+        _checked_license(stated_license),
+        label,
+        lambda: (folder, None),
+        task=task,
+        symbols=symbols,
+    )
 
 
-def _classes(checkpoint: Checkpoint, classes: int | None) -> tuple[str, ...]:
+def _labels(checkpoint: Checkpoint, classes: int | None) -> tuple[str, ...]:
     """Return the labels of a head of classes, or numbers where nobody names as many as are asked for."""
     labels = checkpoint.labels if checkpoint.has_head else None
     return labels if labels is not None and classes in (None, len(labels)) else numbered(classes or 2)
@@ -263,15 +277,15 @@ def numbered(classes: int) -> tuple[str, ...]:
     return tuple(f"class {number}" for number in range(classes))
 
 
-def _checked(license: str) -> str:
+def _checked_license(license: str) -> str:
     if not LICENSE.fullmatch(license):
         raise ZooError(f"--license {license!r:.60} is not an SPDX identifier: write one, such as Apache-2.0")
     return license
 
 
-def _license(tag: Tag | None, file: Path | None, given: str | None) -> str:
+def _license_of(tag: Tag | None, file: Path | None, given: str | None) -> str:
     if given is not None:
-        _checked(given)
+        _checked_license(given)
     if tag is None and given is None:
         raise ZooError(
             f"the license of {file} is unknown: name it with --license, such as Apache-2.0, or name the --tag of the "
@@ -282,7 +296,7 @@ def _license(tag: Tag | None, file: Path | None, given: str | None) -> str:
     return tag.license if tag else given or ""
 
 
-def _whose(published: Published) -> str:
+def _reference_name(published: Published) -> str:
     if published.tags:
         return f"{published.model}.{published.tags[0].name}"
     return f"the reference, {published.model}"

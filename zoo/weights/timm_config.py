@@ -36,7 +36,7 @@ def stated_input(file: Path, published: Published) -> PublishedInput | None:
         The input; None if the folder has no `config.json`, or one of another library, which names no architecture.
 
     Raises:
-        ZooError: it cannot be read, states what zoo does not have, or is of a network that answers otherwise.
+        ZooError: it cannot be read, states what zoo does not have, or is of a network with another padding and epsilon.
     """
     path = file.parent / CONFIG
     config = json_object(path) if path.is_file() else {}
@@ -49,15 +49,15 @@ def stated_input(file: Path, published: Published) -> PublishedInput | None:
             f"name weights of {published.model}"
         )
     # Early configurations of timm have all keys at the top level.
-    stated = config.get("pretrained_cfg", config)
-    if not isinstance(stated, dict):
-        raise ZooError(f"{path}: pretrained_cfg should be an object, not {stated!r:.60}: fetch it again")
-    stated = {key: value for key, value in stated.items() if value is not None}
-    size = stated.get("input_size", [COLORS, published.input.side, published.input.side])
+    settings = config.get("pretrained_cfg", config)
+    if not isinstance(settings, dict):
+        raise ZooError(f"{path}: pretrained_cfg should be an object, not {settings!r:.60}: fetch it again")
+    settings = {key: value for key, value in settings.items() if value is not None}
+    size = settings.get("input_size", [COLORS, published.input.side, published.input.side])
     if not isinstance(size, list) or len(size) != 3 or size[0] != COLORS or size[1] != size[2]:
         raise ZooError(f"{path}: input_size should be [{COLORS}, side, side], not {size!r:.60}: name other weights")
-    mode = stated.get("crop_mode", "center")
-    values = {key: stated[key] for key in STATED if key in stated}
+    mode = settings.get("crop_mode", "center")
+    values = {key: settings[key] for key in STATED if key in settings}
     for key in ("mean", "std"):
         if key in values and not (isinstance(values[key], list) and len(values[key]) == COLORS):
             raise ZooError(f"{path}: {key} should be {COLORS} numbers, not {values[key]!r:.60}: name other weights")

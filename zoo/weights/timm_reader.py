@@ -33,7 +33,7 @@ class _Tensor:
     variable: Any
     axes: tuple[int, ...] | None
     adapt: Callable[[np.ndarray], np.ndarray] | None = None
-    how: str = ""
+    adaptation: str = ""
 
 
 def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
@@ -77,7 +77,9 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
-    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), stripped.remarks(path))
+    return Reading(
+        tuple(unused), tuple(tensor.adaptation for tensor in tensors if tensor.adapt), stripped.remarks(path)
+    )
 
 
 def _names(family: str, size: str) -> Names:
@@ -91,31 +93,31 @@ def _plan(
     variables, names, resampled = weights(model), _names(family, size), resolve(family, size)[0].resampled
     layer_classes = {layer.name: type(layer).__name__ for layer in model.layers}
     stem = next(layer.name for layer in model.layers if layer.weights)
-    tensors, taken, unused, left_over, misshapen = [], set(), [], [], []
+    tensors, assigned, unused, left_over, misshapen = [], set(), [], [], []
     for name, shape in shapes.items():
         key, axes = _target(name, names, layer_classes)
         if key is None:
             unused.append(name)
             continue
-        if key not in variables or key in taken:
+        if key not in variables or key in assigned:
             left_over.append(name)
             continue
-        taken.add(key)
+        assigned.add(key)
         wanted = tuple(variables[key].shape)
-        axes, given = _given(shape, axes)
+        axes, given = _axes_and_shape(shape, axes)
         grid = positions.grid(model, key) if key in resampled and len(shape) == 3 else None
-        old = grid and positions.square(shape[1] - grid.others)
-        if grid and old and old != grid.sides and (shape[0], shape[2]) == (wanted[0], wanted[2]):
-            how = f"position embeddings resampled from {old} to {grid.sides} patches"
-            tensors.append(_Tensor(name, variables[key], axes, positions.resampling(old, grid), how))
+        old_sides = grid and positions.square(shape[1] - grid.others)
+        if grid and old_sides and old_sides != grid.sides and (shape[0], shape[2]) == (wanted[0], wanted[2]):
+            adaptation = f"position embeddings resampled from {old_sides} to {grid.sides} patches"
+            tensors.append(_Tensor(name, variables[key], axes, positions.resampling(old_sides, grid), adaptation))
         elif given == wanted:
             tensors.append(_Tensor(name, variables[key], axes))
         elif key == f"{stem}/kernel" and given == (*wanted[:2], COLORS, *wanted[3:]):
-            how = f"weights for {COLORS} channels adapted to {wanted[2]}"
-            tensors.append(_Tensor(name, variables[key], axes, recoloring(wanted[2]), how))
+            adaptation = f"weights for {COLORS} channels adapted to {wanted[2]}"
+            tensors.append(_Tensor(name, variables[key], axes, recoloring(wanted[2]), adaptation))
         else:
             misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
-    wrong = misfit(sorted(variables.keys() - taken), left_over, misshapen)
+    wrong = misfit(sorted(variables.keys() - assigned), left_over, misshapen)
     if wrong:
         advice = _advice(shapes, family, size, classes=variables["logits/bias"].shape[0])
         raise ZooError(f"{path} does not fit {family} {size}: {advice} ({wrong})")
@@ -142,7 +144,9 @@ def _target(name: str, names: Names, layer_classes: dict[str, str]) -> tuple[str
     return name, None
 
 
-def _given(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+def _axes_and_shape(
+    shape: tuple[int, ...], axes: tuple[int, ...] | None
+) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
     """Return the order of a tensor's own axes, and the shape of the variable that it would fill."""
     if axes is None or len(axes) < len(shape):
         return None, shape
@@ -156,12 +160,12 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
         if "timm" not in row.weights:
             continue
         names = row.weights["timm"].names
-        trained = _trained(shapes, names)
-        if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
+        trained_count = _trained_count(shapes, names)
+        if trained_count is None or not math.isclose(trained_count, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) != (family, size):
             return f"it fits {other.name} {row.name}"
-        class_count = _classes(shapes, names)
+        class_count = _class_count(shapes, names)
         if class_count is None:
             return "it has no head for classes, and zoo reads only files with one"
         if class_count != classes:
@@ -173,7 +177,7 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
     return "it fits no network that zoo knows"
 
 
-def _classes(shapes: dict[str, tuple[int, ...]], names: Names) -> int | None:
+def _class_count(shapes: dict[str, tuple[int, ...]], names: Names) -> int | None:
     """Return the number of classes that the file's logits are for; None when it has none."""
     for name, shape in shapes.items():
         target, _ = _target(name, names, {})
@@ -182,7 +186,7 @@ def _classes(shapes: dict[str, tuple[int, ...]], names: Names) -> int | None:
     return None
 
 
-def _trained(shapes: dict[str, tuple[int, ...]], names: Names) -> int | None:
+def _trained_count(shapes: dict[str, tuple[int, ...]], names: Names) -> int | None:
     """Count the weights that are trained, as if there were 1000 classes; None when a name is in no row."""
     total = 0
     for name, shape in shapes.items():

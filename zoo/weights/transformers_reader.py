@@ -98,7 +98,7 @@ class Checkpoint:
     @property
     def has_head(self) -> bool:
         """True if the configuration is that of a network with a head of a task that zoo knows."""
-        return _headed_for(self.config) is not None
+        return _task_of_head(self.config) is not None
 
     @property
     def task(self) -> str:
@@ -108,10 +108,10 @@ class Checkpoint:
     @property
     def labels(self) -> tuple[str, ...] | None:
         """The labels of the head of classes, in the order of its logits; None where the configuration names none."""
-        named = self.config.get("id2label")
-        if not isinstance(named, dict):
+        id2label = self.config.get("id2label")
+        if not isinstance(id2label, dict):
             return None
-        labels = {str(number): str(label) for number, label in named.items()}
+        labels = {str(number): str(label) for number, label in id2label.items()}
         ordered = [labels.get(str(number)) for number in range(len(labels))]
         return tuple(label for label in ordered if label is not None) if None not in ordered else None
 
@@ -145,23 +145,23 @@ def _license_of(metadata: str) -> str | None:
 
 def task_of(config: Mapping[str, Any]) -> str:
     """Return the task of a network of transformers; that of one without a head is `classes`."""
-    return _headed_for(config) or "classes"
+    return _task_of_head(config) or "classes"
 
 
-def _headed_for(config: Mapping[str, Any]) -> str | None:
+def _task_of_head(config: Mapping[str, Any]) -> str | None:
     """Return the task that a network has a head for."""
-    named = config.get("architectures")
-    names = [str(name) for name in named] if isinstance(named, list) else []
+    architectures = config.get("architectures")
+    names = [str(name) for name in architectures] if isinstance(architectures, list) else []
     return next((task for end, task in TASKS.items() for name in names if name.endswith(end)), None)
 
 
 def refuse_other_heads(checkpoint: Checkpoint) -> None:
     """Raise ZooError for a head that would answer wrongly in zoo: of tokens, of several right classes, or of values."""
     config, where = checkpoint.config, checkpoint.folder / CONFIG
-    named = config.get("architectures")
-    names = [str(name) for name in named] if isinstance(named, list) else []
-    headed = any("For" in name or name.endswith("LMHeadModel") for name in names)
-    if headed and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
+    architectures = config.get("architectures")
+    names = [str(name) for name in architectures] if isinstance(architectures, list) else []
+    has_head = any("For" in name or name.endswith("LMHeadModel") for name in names)
+    if has_head and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
         raise ZooError(
             f"{where} is of a {names[0]:.60}, whose head zoo does not have: name a folder of a network without a head "
             f"or with one of {' or '.join(TASKS)}"
@@ -188,9 +188,9 @@ def open_checkpoint(source: Path) -> Checkpoint:
     if (folder / MODULES).is_file():
         folder, pooling, remarks = _sentence_transformers(folder)
     if not (folder / WEIGHTS).is_file():
-        several = f"its weights are in several files: save them as one {WEIGHTS}"
+        problem = f"its weights are in several files: save them as one {WEIGHTS}"
         raise ZooError(
-            f"{folder} {several}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_others(folder)}"
+            f"{folder} {problem}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_other_files(folder)}"
         )
     return Checkpoint(folder, json_object(folder / CONFIG), pooling, remarks)
 
@@ -327,22 +327,22 @@ def _is_known(name: str, published: TransformersModel) -> bool:
 
 def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
     """Raise ZooError where the configuration is that of another network: shapes do not tell the number of heads."""
-    wrong = _departures(checkpoint.config, published)
+    wrong = _differences(checkpoint.config, published)
     if not wrong:
         return
-    fitting = [
+    fitting_sizes = [
         f"{family.name} {row.name}"
         for family, row in matching()
         for other in row.weights.values()
-        if isinstance(other, TransformersModel) and other.config and not _departures(checkpoint.config, other)
+        if isinstance(other, TransformersModel) and other.config and not _differences(checkpoint.config, other)
     ]
-    advice = f"it fits {' and '.join(fitting)}" if fitting else "it fits no network that zoo knows"
+    advice = f"it fits {' and '.join(fitting_sizes)}" if fitting_sizes else "it fits no network that zoo knows"
     raise ZooError(
         f"{checkpoint.folder / CONFIG} is of another network than {published.model} ({'; '.join(wrong)}): {advice}"
     )
 
 
-def _departures(config: Mapping[str, Any], published: TransformersModel) -> list[str]:
+def _differences(config: Mapping[str, Any], published: TransformersModel) -> list[str]:
     """List the values of a configuration that are not those of a published network."""
     return [
         f"{key} is {config.get(key)!r:.40}, not {wanted!r}"
@@ -371,11 +371,11 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
     rows = modules if isinstance(modules, list) and all(isinstance(row, dict) for row in modules) else []
     types = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
     if types[:2] != ["Transformer", "Pooling"] or types[2:] not in ([], ["Normalize"]):
-        named = ", ".join(types)[:100] or "none"
+        module_names = ", ".join(types)[:100] or "none"
         raise ZooError(
-            f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known"
+            f"{folder / MODULES} has the modules {module_names}: a Transformer, a Pooling and a Normalize are known"
         )
-    inner, pool = (_inside(folder, str(row.get("path", ""))) for row in rows[:2])
+    inner, pool = (_subfolder(folder, str(row.get("path", ""))) for row in rows[:2])
     modes = json_object(pool / CONFIG)
     modes_on = [
         name.removeprefix("pooling_mode_")
@@ -383,14 +383,14 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
         if name.startswith("pooling_mode_") and value is True
     ]
     # sentence-transformers 5.4 writes one name or several in place of a switch for each.
-    stated = modes.get("pooling_mode")
-    modes_on += [str(name) for name in (stated if isinstance(stated, list) else [stated]) if name]
+    pooling_mode = modes.get("pooling_mode")
+    modes_on += [str(name) for name in (pooling_mode if isinstance(pooling_mode, list) else [pooling_mode]) if name]
     pooling = POOLINGS.get(modes_on[0], modes_on[0]) if len(modes_on) == 1 else "+".join(modes_on) or "nothing"
     remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if types[2:] else ()
     return inner, pooling, remarks
 
 
-def _inside(folder: Path, path: str) -> Path:
+def _subfolder(folder: Path, path: str) -> Path:
     """Return the folder at a path that `modules.json` names, if it is inside `folder`."""
     inner = folder / path
     if not inner.resolve().is_relative_to(folder.resolve()):
@@ -421,7 +421,7 @@ def _json(path: Path) -> Any:
         raise ZooError(f"{path} is not JSON that can be read ({error!s:.100}): fetch it again") from None
 
 
-def _others(folder: Path) -> str:
+def _other_files(folder: Path) -> str:
     """Say which other files of weights a folder has, and why none is opened."""
     pickles = sorted(path.name for path in folder.glob("*.bin"))[:1]
     return (

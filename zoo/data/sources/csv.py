@@ -70,7 +70,7 @@ def read(
             f"--data csv:{argument}: with --{kind}, cells are paths below the folder of the table: "
             "put all tables into one folder of this machine"
         )
-    frame, named = read_frame([*tables.values()], [*tables]), ",".join(tables)
+    frame, joined_paths = read_frame([*tables.values()], [*tables]), ",".join(tables)
     if len(tables) > 1 and {*frame.splits} == {"train"}:
         say(f"{len(tables)} files are read as one table, because none is called after a split")
     if kind == "table" and frame.unreadable:
@@ -80,16 +80,16 @@ def read(
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
 
-        data = files_of_frame(frame, kind, names_files, target, folders.pop(), named, recorded_dir, model)
+        data = files_of_frame(frame, kind, names_files, target, folders.pop(), joined_paths, recorded_dir, model)
     elif text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
-        data = texts_of_frame(frame, text, target, named, recorded_dir, model)
+        data = texts_of_frame(frame, text, target, joined_paths, recorded_dir, model)
     else:
         assert target is not None, "rows without a target were refused"
         from zoo.inputs.table.data import dataset_of_frame
 
-        data = dataset_of_frame(frame, target, named, recorded_dir, model)
+        data = dataset_of_frame(frame, target, joined_paths, recorded_dir, model)
     for line in classes_like_missing(data):
         say(line)
     return data

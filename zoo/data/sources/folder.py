@@ -140,11 +140,11 @@ def described(
             results[position] = result
     finally:
         # The files that an interrupted start has read are recorded, too.
-        gone = index is not None and len(index.places) > len(files) - len(new)
-        if indexed and (gone or any(isinstance(results[position], Example) for position in new)):
+        files_are_gone = index is not None and len(index.places) > len(files) - len(new)
+        if indexed and (files_are_gone or any(isinstance(results[position], Example) for position in new)):
             kept = {position: result for position, result in enumerate(results) if isinstance(result, Example)}
-            of_kept = [names[position] for position in kept], stamps[[*kept]], [*kept.values()]
-            folder_index.write(root, kind, *of_kept, started, say)
+            kept_columns = [names[position] for position in kept], stamps[[*kept]], [*kept.values()]
+            folder_index.write(root, kind, *kept_columns, started, say)
     return [result for result in results if result is not None]
 
 

@@ -30,9 +30,9 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     labels = tuple(WORDS)
     examples = []
     for seed, (split, count) in enumerate(CLIPS_PER_WORD.items()):
-        for number, (word, file) in enumerate(_clips(count, seed)):
+        for number, (word, clip) in enumerate(_clips(count, seed)):
             name = f"synthetic {word} {number // len(labels)} of {split}"
-            examples.append(described(file, file, split=split, target=labels.index(word), name=name))
+            examples.append(described(clip, clip, split=split, target=labels.index(word), name=name))
     return RawDataset("audio", labels, examples)
 
 

@@ -186,10 +186,13 @@ def read(
             split_names = listed(SPLIT_NAMES, len(SPLIT_NAMES))
             say(f"left out: the split '{name}' of {folder}, which is not one of {split_names}")
     records = (record for name, split in splits.items() for record in read_split(name, split))
-    named = f"{match['name']}:{folder.name}"
+    name_and_version = f"{match['name']}:{folder.name}"
     if kind == "table":
         return dataclasses.replace(
-            table(info, folder, records, target, say, model), argument=named, data_dir=str(root), license=license(info)
+            table(info, folder, records, target, say, model),
+            argument=name_and_version,
+            data_dir=str(root),
+            license=license(info),
         )
     features = example_and_class(info, folder, kind)
     labeled_records = (labeled_record(record, features) for record in records)
@@ -210,7 +213,7 @@ def read(
         labels=features.labels,
         examples=labeled,
         unreadable=tuple(one for one in unreadable if one.target >= 0),
-        argument=named,
+        argument=name_and_version,
         data_dir=str(root),
         license=license(info),
     )
@@ -248,16 +251,16 @@ def prepared_folder(root: Path, name: str, version: str | None) -> Path:
     Raises:
         ZooError: the dataset or the version is not prepared in `root`.
     """
-    how = f"prepare it with 'tfds build {name} --data_dir {root}', or say where it is with --data-dir"
+    instruction = f"prepare it with 'tfds build {name} --data_dir {root}', or say where it is with --data-dir"
     prepared = versions(root / name)
     if not prepared:
         others = [folder.name for folder in root.glob("*") if versions(folder)]
         hint = f" ({did_you_mean(name, others)})" if others else ""
-        raise ZooError(f"no dataset '{name}' is prepared in {root}{hint}: {how}")
+        raise ZooError(f"no dataset '{name}' is prepared in {root}{hint}: {instruction}")
     if version is None:
         version = max(prepared, key=lambda text: tuple(map(int, text.split("."))))
     if version not in prepared:
-        raise ZooError(f"{root} holds {name} {', '.join(prepared)}, not {version}: ask for that, or {how}")
+        raise ZooError(f"{root} holds {name} {', '.join(prepared)}, not {version}: ask for that, or {instruction}")
     return root / name / version
 
 
@@ -345,7 +348,7 @@ def labeled_record(record: Record, features: Features) -> LabeledRecord:
         ZooError: the record lacks one of them.
     """
     try:
-        value = _value(record.values, features.example)
+        value = _feature_value(record.values, features.example)
         label = record.values[features.label].int64_list.value[0]
     except IndexError as error:
         again = prepare_again(Path(record.path).parent)
@@ -370,12 +373,12 @@ def table(
     from zoo.inputs.table.records import fields, row
     from zoo.inputs.table.targets import stated_targets
 
-    features = dict(_flat(info.features))
+    features = dict(_flat_features(info.features))
     columns = fields(features)
     not_scalars = [key for key in features if key not in {column.key for column in columns.values()}]
     if not_scalars:
         say(f"left out: features of {folder} that are not scalars: {listed(map(shown, not_scalars), most=5)}")
-    target_columns = target or _supervised(info, columns, folder)
+    target_columns = target or _supervised_column(info, columns, folder)
     classes = frozenset(name for name, column in columns.items() if column.is_class)
     targets = {name for name, _ in stated_targets(target_columns, [*columns])}
     of_classes = [index for index, name in enumerate(columns) if name in targets & classes]
@@ -396,19 +399,19 @@ def table(
     return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), target_columns, "", None, model)
 
 
-def _flat(features: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat_features(features: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each feature in the order of the keys; `/` joins the keys of nested features."""
     from tensorflow_datasets import features as tfds_features
 
     # A Sequence of a FeaturesDict also has its methods. Features that are read from a file are in no particular order.
     for key, feature in sorted(features.items()) if isinstance(features, tfds_features.FeaturesDict) else ():
         if isinstance(feature, tfds_features.FeaturesDict):
-            yield from _flat(feature, f"{prefix}{key}/")
+            yield from _flat_features(feature, f"{prefix}{key}/")
         else:
             yield f"{prefix}{key}", feature
 
 
-def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
+def _supervised_column(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
     """Return the column to predict according to TFDS, or the only column of classes.
 
     Raises:
@@ -426,7 +429,7 @@ def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
     )
 
 
-def _value(values: Any, key: str) -> Any:
+def _feature_value(values: Any, key: str) -> Any:
     """Return a feature of a record; raise IndexError if it is missing or has no list of values."""
     if values[key].WhichOneof("kind") is None:
         raise IndexError(f"no '{key}'")

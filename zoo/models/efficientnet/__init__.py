@@ -100,9 +100,9 @@ KERAS_NAMES: Names = {
 _MIDDLE: Triple = (128 / 255, 128 / 255, 128 / 255)
 
 
-def _keras(model: str, wanted: PublishedInput) -> KerasApplication:
+def _keras(model: str, published_input: PublishedInput) -> KerasApplication:
     """Return the network of keras.applications. Its weights are those of google/automl (efficientnetv2)."""
-    return KerasApplication(model, KERAS_NAMES, (Tag(KERAS_TAG, APACHE, wanted),))
+    return KerasApplication(model, KERAS_NAMES, (Tag(KERAS_TAG, APACHE, published_input),))
 
 
 def _size(
@@ -110,12 +110,12 @@ def _size(
     name: str,
     parameters: int,
     multiply_adds: int,
-    wanted: PublishedInput,
+    published_input: PublishedInput,
     keras_side: int,
     **options: object,
 ) -> Size:
     """Return the row of S, M or L, whose weights are from ImageNet-21k or -1k."""
-    tags = (Tag("in21k_ft_in1k", APACHE, wanted), Tag("in1k", APACHE, wanted))
+    tags = (Tag("in21k_ft_in1k", APACHE, published_input), Tag("in1k", APACHE, published_input))
     # Its authors measured with their preprocessing.py, which squeezes images square for inputs of 320 pixels and more.
     squeezed = PublishedInput(
         keras_side, crop_pct=1.0, interpolation="bilinear", resize_mode="squash", mean=_MIDDLE, std=_MIDDLE

@@ -31,12 +31,12 @@ def build(
     maps = {"stem": layers.FeatureMap(x, stride)}
     entering, rates = stem, iter(drop_path_rates(DROP_PATH_RATE, sum(blocks for _, blocks, *_ in stages)))
     for stage, (block_kind, blocks, halving, expansion, channels) in enumerate(stages, start=1):
-        first = halvings.pop(0) if halving == 2 else 1
+        first_stride = halvings.pop(0) if halving == 2 else 1
         for number in range(1, blocks + 1):
-            step, name = first if number == 1 else 1, f"stage{stage}_block{number}"
-            x = _BLOCKS[block_kind](x, entering, channels, step, expansion, next(rates), name=name)
+            block_stride, name = first_stride if number == 1 else 1, f"stage{stage}_block{number}"
+            x = _BLOCKS[block_kind](x, entering, channels, block_stride, expansion, next(rates), name=name)
             entering = channels
-        stride *= first
+        stride *= first_stride
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = _convolution(x, last, 1, name="head", norm="head_norm")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -34,14 +34,14 @@ def build(
     edges: Padding = "none" if min(halvings) == 2 else "half"
     x, stride, maps = image, 1, {}
     for (stage, parts), halving in zip(stages, halvings, strict=True):
-        rendering = _Rendering(halving, edges, average_counts_edges)
+        settings = _StageSettings(halving, edges, average_counts_edges)
         for name, part in parts.items():
             if isinstance(part, Residual):
-                x = _residual(x, part, rendering, name=name)
+                x = _residual(x, part, settings, name=name)
             elif isinstance(part, Mapping):
-                x = _branches(x, part, rendering, name=name)
+                x = _branches(x, part, settings, name=name)
             else:
-                x = _step(x, part, rendering, name=name)
+                x = _step(x, part, settings, name=name)
         stride *= halving
         maps[stage] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
@@ -50,7 +50,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class _Rendering:
+class _StageSettings:
     """The settings of a stage that its table leaves open.
 
     They are the stride where the table says 2, the padding of windows that stay inside the map, and whether averages
@@ -62,41 +62,41 @@ class _Rendering:
     average_counts_edges: bool
 
 
-def _step(x: Tensor, step: Step, rendering: _Rendering, *, name: str) -> Tensor:
+def _step(x: Tensor, step: Step, settings: _StageSettings, *, name: str) -> Tensor:
     if step == "max":
-        edges = "valid" if rendering.edges == "none" else "same"
-        return keras.layers.MaxPooling2D(3, strides=rendering.halving, padding=edges, name=name)(x)
+        edges = "valid" if settings.edges == "none" else "same"
+        return keras.layers.MaxPooling2D(3, strides=settings.halving, padding=edges, name=name)(x)
     if step == "average":
         edges = "same"
-        if rendering.average_counts_edges:
+        if settings.average_counts_edges:
             x, edges = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x), "valid"
         return keras.layers.AveragePooling2D(3, strides=1, padding=edges, name=name)(x)
     if isinstance(step, tuple):
-        sides = [_step(x, side, rendering, name=f"{name}{letter}") for side, letter in zip(step, "ab", strict=True)]
-        return keras.layers.Concatenate(name=name)(sides)
+        outputs = [_step(x, side, settings, name=f"{name}{letter}") for side, letter in zip(step, "ab", strict=True)]
+        return keras.layers.Concatenate(name=name)(outputs)
     return blocks.convolution_norm_relu(
         x,
         step.filters,
         step.kernel,
-        stride=rendering.halving if step.stride == 2 else 1,
-        padding=rendering.edges if step.stride == 2 or step.inside else "half",
+        stride=settings.halving if step.stride == 2 else 1,
+        padding=settings.edges if step.stride == 2 or step.inside else "half",
         epsilon=EPSILON,
         name=name,
     )
 
 
-def _branches(x: Tensor, branches: Branches, rendering: _Rendering, *, name: str) -> Tensor:
-    ends = []
+def _branches(x: Tensor, branches: Branches, settings: _StageSettings, *, name: str) -> Tensor:
+    outputs = []
     for branch, steps in branches.items():
         y = x
         for number, step in enumerate(steps, start=1):
-            y = _step(y, step, rendering, name=f"{name}_{branch}_{number}")
-        ends.append(y)
-    return keras.layers.Concatenate(name=name)(ends)
+            y = _step(y, step, settings, name=f"{name}_{branch}_{number}")
+        outputs.append(y)
+    return keras.layers.Concatenate(name=name)(outputs)
 
 
-def _residual(x: Tensor, part: Residual, rendering: _Rendering, *, name: str) -> Tensor:
-    y = _branches(x, part.branches, rendering, name=name)
+def _residual(x: Tensor, part: Residual, settings: _StageSettings, *, name: str) -> Tensor:
+    y = _branches(x, part.branches, settings, name=name)
     y = layers.convolution(y, x.shape[-1], 1, bias=True, name=f"{name}_join")
     if part.scale != 1:
         y = keras.layers.Rescaling(part.scale, name=f"{name}_scale")(y)

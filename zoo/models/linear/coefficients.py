@@ -59,12 +59,12 @@ def coefficients(
     rows = np.asarray(kernel, np.float64) * std
     slopes = {column.name: row * column.scale for column, row in zip(numbers, rows, strict=False)}
     at_mean = {column.name: slopes[column.name] * column.mean for column in numbers}
-    others = rows[len(numbers) :]
+    other_rows = rows[len(numbers) :]
     intercept = np.asarray(bias, np.float64) * std + mean - sum(at_mean.values())
     named = {_unused(INTERCEPT, slopes): intercept, **slopes}
-    for column, row in zip(missing, others, strict=False):
+    for column, row in zip(missing, other_rows, strict=False):
         named[_unused(f"{column.name} missing", named)] = row + at_mean.get(column.name, 0.0)
-    for word, row in zip(words, others[len(missing) :], strict=True):
+    for word, row in zip(words, other_rows[len(missing) :], strict=True):
         named[_unused(word, named)] = row
     return named
 

@@ -154,7 +154,7 @@ class Lstm(keras.layers.Layer):
         """Compute the state after each step, [length, batch, units], of inputs [length, batch, width]."""
         cell = self.loop.cell
         # BlockLSTMV2 has no bfloat16.
-        kernel, recurrent, bias, full = (
+        kernel, recurrent, bias, float32_steps = (
             tf.cast(keras.ops.convert_to_tensor(value), tf.float32)
             for value in (cell.kernel, cell.recurrent_kernel, cell.bias, steps)
         )
@@ -162,7 +162,7 @@ class Lstm(keras.layers.Layer):
         start, unused = tf.zeros((batch, self.units)), tf.zeros(self.units)
         states = tf.raw_ops.BlockLSTMV2(
             seq_len_max=tf.cast(length, tf.int64),
-            x=full,
+            x=float32_steps,
             cs_prev=start,
             h_prev=start,
             w=tf.concat((kernel, recurrent), 0),

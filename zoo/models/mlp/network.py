@@ -32,7 +32,7 @@ def build(
         hidden: the width of each hidden layer.
         dropout: the share of each hidden layer that is dropped in training.
         intervals: the most pieces of a column's piecewise linear encoding; 0: none.
-        word_width: of a learned vector for each word; 0: a place for each word, which is 1 or 0.
+        word_width: of a learned vector for each word; 0: a column for each word, which is 1 or 0.
     """
     x = layers.standardized(features, preprocessing)
     parts = [x]

@@ -88,9 +88,9 @@ def _keras(model: str, stages: Stages, alpha: float = 1.0) -> KerasApplication:
     Its weights are those of tensorflow/models (research/slim), measured by its inception_preprocessing.py. At 224
     pixels, where they were trained, Keras' network pads differently from zoo's; at 225 both are the same.
     """
-    wanted = PublishedInput(225, interpolation="bilinear", mean=HALF, std=HALF)
+    published_input = PublishedInput(225, interpolation="bilinear", mean=HALF, std=HALF)
     return KerasApplication(
-        model, keras_names(stages), (Tag(KERAS_TAG, "Apache-2.0", wanted),), alpha=alpha, pads_one_side=True
+        model, keras_names(stages), (Tag(KERAS_TAG, "Apache-2.0", published_input),), alpha=alpha, pads_one_side=True
     )
 
 

@@ -27,20 +27,20 @@ def build(
     maps = {"stem": layers.FeatureMap(x, stride)}
     for stage, blocks in enumerate(stages, start=1):
         for number, (kernel, halving, expansion, channels, excite, act) in enumerate(blocks, start=1):
-            step = halvings.pop(0) if halving == 2 else 1
+            block_stride = halvings.pop(0) if halving == 2 else 1
             widened, leaving = _channels(entering * expansion), _channels(channels * width)
             x = inverted_residual(
                 x,
                 leaving,
                 kernel,
                 entering=entering,
-                stride=step,
+                stride=block_stride,
                 widened=widened,
                 excite=Excitation(_channels(widened / 4), "relu", "hard_sigmoid") if excite else None,
                 act=act,
                 name=f"stage{stage}_block{number}",
             )
-            stride *= step
+            stride *= block_stride
             entering = leaving
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     name = f"stage{len(stages) + 1}_block1"
@@ -55,7 +55,7 @@ def build(
     return Outputs(layers.logits(x, classes), maps)
 
 
-def _channels(wanted: float) -> int:
-    """Return the nearest multiple of 8, not below 9/10 of what is wanted."""
-    nearest = max(8, int(wanted + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * wanted else nearest + 8
+def _channels(count: float) -> int:
+    """Return the multiple of 8 that is nearest to `count`, but not below 9/10 of it."""
+    nearest = max(8, int(count + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * count else nearest + 8

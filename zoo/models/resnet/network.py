@@ -31,13 +31,13 @@ def build(
         x = layers.max_pool(x, 3, stride=2, padding=1, name="stem_pool")
     residual_block, widening = {"basic": (_basic, 1), "bottleneck": (_bottleneck, 4)}[block]
     entering = WIDTHS[0]
-    for stage, (width, count, first) in enumerate(zip(WIDTHS, blocks, (1, *stages), strict=True), start=1):
+    for stage, (width, count, first_stride) in enumerate(zip(WIDTHS, blocks, (1, *stages), strict=True), start=1):
         for number in range(1, count + 1):
-            step = first if number == 1 else 1
-            projected = step > 1 or entering != widening * width
-            x = residual_block(x, width, stride=step, projected=projected, name=f"stage{stage}_block{number}")
+            block_stride = first_stride if number == 1 else 1
+            projected = block_stride > 1 or entering != widening * width
+            x = residual_block(x, width, stride=block_stride, projected=projected, name=f"stage{stage}_block{number}")
             entering = widening * width
-        stride *= first
+        stride *= first_stride
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return Outputs(layers.logits(x, classes), maps)

@@ -80,10 +80,10 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
         "adapter_attn_dim": None,
         "use_weighted_layer_sum": False,
     }
-    other = [f"{key} {config[key]}, not {value}" for key, value in wanted.items() if config.get(key, value) != value]
-    if other:
+    wrong = [f"{key} {config[key]}, not {value}" for key, value in wanted.items() if config.get(key, value) != value]
+    if wrong:
         raise ZooError(
-            f"the config.json describes a network that zoo's wav2vec2 cannot build: {'; '.join(other)}: name another"
+            f"the config.json describes a network that zoo's wav2vec2 cannot build: {'; '.join(wrong)}: name another"
         )
     return {
         "channels": channels[0],
@@ -104,15 +104,15 @@ def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Read
             which the message names.
     """
     folder_options = builder_options(checkpoint.config)
-    other = _departures(folder_options, options)
-    if other:
-        fitting = [size for size, row in OPTIONS.items() if not _departures(folder_options, row)]
-        advice = f"it fits wav2vec2 {fitting[0]}" if fitting else "it fits no network that zoo knows"
-        raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): {advice}")
+    wrong = _differences(folder_options, options)
+    if wrong:
+        fitting_sizes = [size for size, row in OPTIONS.items() if not _differences(folder_options, row)]
+        advice = f"it fits wav2vec2 {fitting_sizes[0]}" if fitting_sizes else "it fits no network that zoo knows"
+        raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(wrong)}): {advice}")
     return read_wav2vec2(checkpoint.weights, model)
 
 
-def _departures(folder_options: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+def _differences(folder_options: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     """List the options of a folder's network that are not those of a size."""
     wanted = {**({"projection": 256} if folder_options["head"] == "classes" else {}), **options}
     return [

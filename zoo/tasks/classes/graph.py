@@ -27,8 +27,8 @@ def losses(targets: Any, logits: Any, model: Model, smoothing: float = 0.0) -> A
     import tensorflow as tf
 
     targets = tf.convert_to_tensor(targets)
-    wanted = targets if targets.dtype.is_floating else tf.one_hot(targets, logits.shape[-1])
-    return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True, label_smoothing=smoothing)
+    probabilities = targets if targets.dtype.is_floating else tf.one_hot(targets, logits.shape[-1])
+    return keras.losses.categorical_crossentropy(probabilities, logits, from_logits=True, label_smoothing=smoothing)
 
 
 def distilled(answers: Any, logits: Any, model: Model, kind: str, temperature: float) -> Any:
@@ -42,8 +42,8 @@ def distilled(answers: Any, logits: Any, model: Model, kind: str, temperature: f
 
     if kind == "hard":
         return losses(tf.argmax(answers, -1), logits, model)
-    wanted, given = (tf.nn.log_softmax(tf.cast(values, logits.dtype) / temperature) for values in (answers, logits))
-    return temperature**2 * tf.reduce_sum(tf.exp(wanted) * (wanted - given), -1)
+    teacher, student = (tf.nn.log_softmax(tf.cast(values, logits.dtype) / temperature) for values in (answers, logits))
+    return temperature**2 * tf.reduce_sum(tf.exp(teacher) * (teacher - student), -1)
 
 
 def sums(targets: Any, logits: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
@@ -54,7 +54,10 @@ def sums(targets: Any, logits: Any, model: Model, weights: Any = 1.0) -> dict[st
     import tensorflow as tf
 
     targets = tf.convert_to_tensor(targets)
-    each = losses(targets, logits, model)
+    example_losses = losses(targets, logits, model)
     classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets
     hits = tf.cast(tf.argmax(logits, -1) == classes, tf.float32)
-    return {"loss": tf.reduce_sum(tf.cast(weights, each.dtype) * each), "hits": tf.reduce_sum(weights * hits)}
+    return {
+        "loss": tf.reduce_sum(tf.cast(weights, example_losses.dtype) * example_losses),
+        "hits": tf.reduce_sum(weights * hits),
+    }

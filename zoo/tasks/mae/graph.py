@@ -16,8 +16,8 @@ def losses(targets: Any, predicted: Any, model: Model, smoothing: float = 0.0) -
     """
     import tensorflow as tf
 
-    wanted, hidden = targets[..., :-1], targets[..., -1]
-    errors = tf.reduce_mean((tf.cast(predicted, tf.float32) - wanted) ** 2, -1)
+    patches, hidden = targets[..., :-1], targets[..., -1]
+    errors = tf.reduce_mean((tf.cast(predicted, tf.float32) - patches) ** 2, -1)
     return tf.reduce_sum(hidden * errors, -1) / tf.reduce_sum(hidden, -1)
 
 

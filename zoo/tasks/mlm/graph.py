@@ -19,8 +19,8 @@ def losses(targets: Any, logits: Any, model: Model, smoothing: float = 0.0) -> A
     """
     import tensorflow as tf
 
-    each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), tf.cast(logits, tf.float32))
-    return _mean_of_hidden(each, targets)
+    token_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(targets, 0), tf.cast(logits, tf.float32))
+    return _mean_of_hidden(token_losses, targets)
 
 
 def sums(targets: Any, logits: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:

@@ -87,8 +87,10 @@ class Together:
 
         Values are divided by their usual size, so that float32 holds values of all sizes side by side.
         """
-        each = [head.task.primary(head.own_outputs(outputs), head.model(model)) / head.sizes for head in self.heads]
-        return np.concatenate(each, -1, dtype=np.float32)
+        head_outputs = [
+            head.task.primary(head.own_outputs(outputs), head.model(model)) / head.sizes for head in self.heads
+        ]
+        return np.concatenate(head_outputs, -1, dtype=np.float32)
 
     def by_head(self, primary: np.ndarray) -> list[tuple[Head, np.ndarray]]:
         """Return each target's own primary output, from those side by side."""
@@ -112,11 +114,13 @@ class Together:
         if primary.shape != expected.shape:
             return False, {"shape": list(primary.shape), "expected_shape": list(expected.shape)}
         pairs = zip(self.by_head(primary), self.by_head(expected), strict=True)
-        each = {
+        verdicts = {
             head.part.name: head.task.agreement(output, expected_output, tolerance, head.model(model))
             for (head, output), (_, expected_output) in pairs
         }
-        return all(passed for passed, _ in each.values()), {name: figures for name, (_, figures) in each.items()}
+        return all(passed for passed, _ in verdicts.values()), {
+            name: figures for name, (_, figures) in verdicts.items()
+        }
 
     def consistency(self, outputs: Mapping[str, np.ndarray]) -> float:
         """Return the largest contradiction between the outputs of a target."""
@@ -128,12 +132,12 @@ class Together:
         The error of classes is the share of wrong answers; the error of a value is its squared error over its variance.
         `weight` is the weight of the target's loss in training, before the current update.
         """
-        each = {head: head.task.metrics(head.sums(sums), count) for head in self.heads}
+        metrics_by_head = {head: head.task.metrics(head.sums(sums), count) for head in self.heads}
         metrics = {
-            "loss": sum(head_metrics["loss"] for head_metrics in each.values()),
-            "error": float(np.mean([head.error(head_metrics) for head, head_metrics in each.items()])),
+            "loss": sum(head_metrics["loss"] for head_metrics in metrics_by_head.values()),
+            "error": float(np.mean([head.error(head_metrics) for head, head_metrics in metrics_by_head.items()])),
         }
-        for head, head_metrics in each.items():
+        for head, head_metrics in metrics_by_head.items():
             metrics |= head.named(head_metrics)
             if "weight" in head.sums(sums):
                 metrics |= head.named({"weight": head.sums(sums)["weight"] / count})
@@ -141,29 +145,31 @@ class Together:
 
     def score(self, primary: np.ndarray, targets: np.ndarray) -> Score:
         """Return the mean of the targets' scores with its bootstrap interval, and the score of each."""
-        each = self.by_head(primary)
-        summed = [head.task.error_sums(output, head.targets(targets)) for head, output in each]
-        columns, of_sums = zip(*summed, strict=True)
+        outputs_by_head = self.by_head(primary)
+        columns_and_functions = [
+            head.task.error_sums(output, head.targets(targets)) for head, output in outputs_by_head
+        ]
+        columns, functions = zip(*columns_and_functions, strict=True)
         ends = np.cumsum([head_columns.shape[1] for head_columns in columns])
         drawn = np.split(resampled_sums(np.concatenate(columns, 1)), ends[:-1], 1)
-        errors = np.mean([of_sum(sums) for of_sum, sums in zip(of_sums, drawn, strict=True)], 0)
+        errors = np.mean([function(sums) for function, sums in zip(functions, drawn, strict=True)], 0)
         value = 1 - float(self.errors(primary, targets).mean())
         low, high = percentile_interval(value, 1 - errors[~np.isnan(errors)])
-        scores = {head.part.name: head.task.score(output, head.targets(targets)) for head, output in each}
+        scores = {head.part.name: head.task.score(output, head.targets(targets)) for head, output in outputs_by_head}
         return Score("mean_score", value, low, high, len(targets), scores)
 
     def errors(self, primary: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean of the targets' errors for each example."""
-        each = [head.task.errors(output, head.targets(targets)) for head, output in self.by_head(primary)]
-        mean: np.ndarray = np.mean(each, 0)
+        head_errors = [head.task.errors(output, head.targets(targets)) for head, output in self.by_head(primary)]
+        mean: np.ndarray = np.mean(head_errors, 0)
         return mean
 
     def right(self, primary: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
         """Return for each example whether the answers for all targets are right."""
-        each = [
+        head_right = [
             head.task.right(output, head.targets(targets), head.model(model)) for head, output in self.by_head(primary)
         ]
-        all_right: np.ndarray = np.all(each, 0)
+        all_right: np.ndarray = np.all(head_right, 0)
         return all_right
 
     def measure(
@@ -180,20 +186,20 @@ class Together:
         Raises:
             Refused: outputs are not finite.
         """
-        each = {
+        evaluations = {
             head.part.name: head.task.measure(output, head.targets(truth), head.part.labels, name=name, source=source)
             for head, output in self.by_head(primary)
         }
-        return Evaluation(self.score(primary, truth), each)
+        return Evaluation(self.score(primary, truth), evaluations)
 
     def summary(self, result: Evaluation) -> str:
         """Return the mean score, and the text of each target after its name."""
         score = result.score
         first = f"mean score {score.value:.4f} (95 % interval {score.low:.4f} to {score.high:.4f})"
-        each = [
+        paragraphs = [
             f"{printable(head.part.name)}: {head.task.summary(result.targets[head.part.name])}" for head in self.heads
         ]
-        return "\n\n".join([first, *each])
+        return "\n\n".join([first, *paragraphs])
 
     def draw(
         self,

@@ -29,9 +29,9 @@ def losses(targets: Any, vectors: Any, model: Model, smoothing: float = 0.0) -> 
     """
     import tensorflow as tf
 
-    each, variances = _split(vectors, model)
+    head_vectors, variances = _split(vectors, model)
     total = tf.zeros_like(vectors[:, 0])
-    for head, vector in each:
+    for head, vector in head_vectors:
         loss = head.task.graph.losses(head.targets(targets), vector, head.model(model), smoothing)
         loss = loss if head.is_label else loss / 2
         if variances is not None:
@@ -45,15 +45,15 @@ def sums(targets: Any, vectors: Any, model: Model, weights: Any = 1.0) -> dict[s
     """Return the sum of all losses without their weights, and for each target the sums of its task and its weights."""
     import tensorflow as tf
 
-    each, variances = _split(vectors, model)
+    head_vectors, variances = _split(vectors, model)
     summed: dict[str, Any] = {}
-    for head, vector in each:
+    for head, vector in head_vectors:
         of_head = head.task.graph.sums(head.targets(targets), vector, head.model(model), weights)
         if variances is not None:
             weight = tf.exp(-variances[:, head.number])
             of_head |= {"weight": tf.reduce_sum(tf.cast(weights, weight.dtype) * weight)}
         summed |= head.named(of_head)
-    return {"loss": tf.add_n([summed[head.output("loss")] for head, _ in each]), **summed}
+    return {"loss": tf.add_n([summed[head.output("loss")] for head, _ in head_vectors]), **summed}
 
 
 def _split(vectors: Any, model: Model) -> tuple[list[tuple[Head, Any]], Any]:

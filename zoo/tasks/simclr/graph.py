@@ -25,8 +25,8 @@ def sums(targets: Any, views: Any, model: Model, weights: Any = 1.0) -> dict[str
     import tensorflow as tf
 
     weights = tf.broadcast_to(tf.cast(weights, tf.float32), tf.shape(views)[:1])
-    each, matches = compared(views, weights)
-    return {"loss": tf.reduce_sum(weights * each), "matches": tf.reduce_sum(weights * matches)}
+    image_losses, matches = compared(views, weights)
+    return {"loss": tf.reduce_sum(weights * image_losses), "matches": tf.reduce_sum(weights * matches)}
 
 
 def compared(views: Any, weights: Any = None) -> tuple[Any, Any]:
@@ -37,20 +37,20 @@ def compared(views: Any, weights: Any = None) -> tuple[Any, Any]:
     import tensorflow as tf
 
     _, view_count, value_count = views.shape
-    every, first = of_all_replicas(tf.cast(views, tf.float32))
+    gathered, first = of_all_replicas(tf.cast(views, tf.float32))
     rows = tf.reshape(tf.cast(views, tf.float32), [-1, value_count])
-    all_rows = tf.reshape(every, [-1, value_count])
-    similar = tf.matmul(rows, all_rows, transpose_b=True)
-    itself = view_count * first + tf.range(tf.shape(rows)[0])
-    similar += tf.one_hot(itself, tf.shape(all_rows)[0]) * LEFT_OUT
+    all_rows = tf.reshape(gathered, [-1, value_count])
+    similarities = tf.matmul(rows, all_rows, transpose_b=True)
+    own_index = view_count * first + tf.range(tf.shape(rows)[0])
+    similarities += tf.one_hot(own_index, tf.shape(all_rows)[0]) * LEFT_OUT
     if weights is not None:
-        kept, _ = of_all_replicas(weights)
-        similar += LEFT_OUT * tf.repeat(1 - kept, view_count)
+        gathered_weights, _ = of_all_replicas(weights)
+        similarities += LEFT_OUT * tf.repeat(1 - gathered_weights, view_count)
     # The views of an image are neighbors: 0 and 1, 2 and 3, and so on.
-    partner = tf.bitwise.bitwise_xor(itself, 1)
-    each = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, similar)
-    matches = tf.cast(tf.argmax(similar, -1, tf.int32) == partner, tf.float32)
-    return tuple(tf.reduce_mean(tf.reshape(values, [-1, view_count]), -1) for values in (each, matches))
+    partner_index = tf.bitwise.bitwise_xor(own_index, 1)
+    view_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(partner_index, similarities)
+    matches = tf.cast(tf.argmax(similarities, -1, tf.int32) == partner_index, tf.float32)
+    return tuple(tf.reduce_mean(tf.reshape(values, [-1, view_count]), -1) for values in (view_losses, matches))
 
 
 def of_all_replicas(values: Any) -> tuple[Any, Any]:
@@ -66,5 +66,5 @@ def of_all_replicas(values: Any) -> tuple[Any, Any]:
         return values, 0
     replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
     one_hot = tf.reshape(tf.one_hot(replica, replicas, dtype=values.dtype), [replicas] + [1] * len(values.shape))
-    every = context.all_reduce(tf.distribute.ReduceOp.SUM, one_hot * values[None])
-    return tf.reshape(every, [-1, *values.shape[1:]]), replica * tf.shape(values)[0]
+    gathered = context.all_reduce(tf.distribute.ReduceOp.SUM, one_hot * values[None])
+    return tf.reshape(gathered, [-1, *values.shape[1:]]), replica * tf.shape(values)[0]

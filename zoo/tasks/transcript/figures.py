@@ -71,9 +71,9 @@ def measure(
     refuse_not_finite(np.array([text is not None for text in transcripts], bool), name, source)
     said = [in_case_of(labels, text) for text in truth]
     # Composed and decomposed characters, such as those of Bengali, are the same text.
-    heard = [unicodedata.normalize("NFC", text) for text in transcripts]
-    words = _counts([text.split() for text in heard], [text.split() for text in said])
-    characters = _counts(heard, said)
+    composed = [unicodedata.normalize("NFC", text) for text in transcripts]
+    words = _counts([text.split() for text in composed], [text.split() for text in said])
+    characters = _counts(composed, said)
     (wer, low, high), (cer, cer_low, cer_high) = error_rate(*words), error_rate(*characters)
     return Evaluation(
         examples=len(said),
@@ -88,7 +88,7 @@ def measure(
         exact=int((words[0] == 0).sum()),
         transcripts=tuple(
             Transcribed(name(index), *texts, int(words[0][index]))
-            for index, texts in enumerate(zip(said, heard, strict=True))
+            for index, texts in enumerate(zip(said, composed, strict=True))
         ),
     )
 
@@ -109,11 +109,11 @@ def in_case_of(labels: Sequence[str], text: str) -> str:
 def distance(hypothesis: Sequence[Hashable], reference: Sequence[Hashable]) -> int:
     """Return the fewest parts to substitute, leave out or add so that one sequence becomes the other (Levenshtein)."""
     numbers = {part: number for number, part in enumerate({*hypothesis, *reference})}
-    goal = np.array([numbers[part] for part in reference], np.int64)
-    steps = np.arange(len(goal) + 1)
+    reference_numbers = np.array([numbers[part] for part in reference], np.int64)
+    steps = np.arange(len(reference_numbers) + 1)
     row = steps
     for part in hypothesis:
-        substituted = row[:-1] + (goal != numbers[part])
+        substituted = row[:-1] + (reference_numbers != numbers[part])
         row = np.concatenate([row[:1] + 1, np.minimum(row[1:] + 1, substituted)])
         # Insertions, one for each step to a later part.
         row = np.minimum.accumulate(row - steps) + steps

@@ -76,7 +76,7 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
 
     A draw in which a value is constant gives NaN, unless the value is constant over all examples.
     """
-    centered, wrong = _centered(targets), (values - targets.astype(np.float64)) ** 2
+    centered, squared = _centered(targets), (values - targets.astype(np.float64)) ** 2
     examples, count = centered.shape
     constant = ~centered.any(0)
 
@@ -88,13 +88,13 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
         mean: np.ndarray = np.where(constant, squared_errors > 0, relative).mean(-1)
         return mean
 
-    return np.concatenate([centered, centered**2, wrong], 1), of_sums
+    return np.concatenate([centered, centered**2, squared], 1), of_sums
 
 
 def _centered(targets: np.ndarray) -> np.ndarray:
     """Return the targets less their median, which are exactly 0 where a value does not vary, float64."""
-    wanted = targets.astype(np.float64)
-    centered: np.ndarray = wanted - np.median(wanted, 0)
+    values = targets.astype(np.float64)
+    centered: np.ndarray = values - np.median(values, 0)
     return centered
 
 

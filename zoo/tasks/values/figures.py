@@ -98,10 +98,10 @@ def figures(values: np.ndarray, truth: np.ndarray) -> tuple[list[Figure], list[F
     """
     # All figures are functions of sums over the examples. The true values are centered, so that their variance does
     # not vanish in rounding beside a large mean.
-    wanted = truth.astype(np.float64)
-    centered, wrong = wanted - np.median(wanted, 0), values - wanted
-    columns = np.concatenate([centered, centered**2, wrong**2, np.abs(wrong)], 1)
-    examples, count = wanted.shape
+    true_values = truth.astype(np.float64)
+    centered, differences = true_values - np.median(true_values, 0), values - true_values
+    columns = np.concatenate([centered, centered**2, differences**2, np.abs(differences)], 1)
+    examples, count = true_values.shape
 
     def computed(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return RMSE, MAE, R² and whether the true values vary, each [sets of examples, values]."""

@@ -34,12 +34,12 @@ def sums(targets: Any, standardized: Any, model: Model, weights: Any = 1.0) -> d
     """Sum the losses, and the squared errors in the units of the data (the mean over the values)."""
     import tensorflow as tf
 
-    each = losses(targets, standardized, model)
+    example_losses = losses(targets, standardized, model)
     scale = tf.constant([one.std for one in model.scales], tf.float64)
     # In float64: the squares of values near 1e26 or 1e-27 are beyond float32.
     error = tf.cast(standardized - tf.cast(_standardized(targets, model), standardized.dtype), tf.float64) * scale
     squared = tf.reduce_mean(error**2, -1)
-    loss = tf.reduce_sum(tf.cast(weights, each.dtype) * each)
+    loss = tf.reduce_sum(tf.cast(weights, example_losses.dtype) * example_losses)
     return {"loss": loss, "squared_error": tf.reduce_sum(tf.cast(weights, tf.float64) * squared)}
 
 
