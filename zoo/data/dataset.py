@@ -59,13 +59,13 @@ class Examples:
     def of(examples: Sequence[Example]) -> Examples:
         """Combine a list of examples of one split."""
         return Examples(
-            targets=array_of([one.target for one in examples]),
+            targets=array_of([example.target for example in examples]),
             read=lambda index: examples[index].read(),
             names=lambda index: examples[index].name,
             traits=lambda index: examples[index].traits,
-            sizes=np.array([one.size for one in examples], np.int64),
-            digests=np.frombuffer(b"".join(one.digest[:8] for one in examples), "<u8").astype(np.uint64),
-            in_memory=all(one.in_memory for one in examples),
+            sizes=np.array([example.size for example in examples], np.int64),
+            digests=np.frombuffer(b"".join(example.digest[:8] for example in examples), "<u8").astype(np.uint64),
+            in_memory=all(example.in_memory for example in examples),
             files=lambda index: examples[index].file,
         )
 

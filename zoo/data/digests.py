@@ -94,14 +94,18 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     examples = [getattr(dataset, split) for split in SPLITS]
     if dataset.unlabeled is not None:
         examples.append(dataset.unlabeled)
-    fitted = all(one.fitted_digests is not None for one in examples)
-    train, validation, test, *others = (one.every_digest if fitted else np.unique(one.digests) for one in examples)
+    fitted = all(split_examples.fitted_digests is not None for split_examples in examples)
+    train, validation, test, *others = (
+        split_examples.every_digest if fitted else np.unique(split_examples.digests) for split_examples in examples
+    )
     train = functools.reduce(np.union1d, others, train)
     all_origins = list(origins)
-    known_origins = [one for one in all_origins if one is not None]
-    initial = functools.reduce(np.union1d, (one.seen for one in known_origins), np.empty(0, np.uint64))
-    complete = len(known_origins) == len(all_origins) and all(one.complete for one in known_origins)
-    return Digests(train, validation, test, initial, complete, fitted and all(one.fitted for one in known_origins))
+    known_origins = [origin for origin in all_origins if origin is not None]
+    initial = functools.reduce(np.union1d, (origin.seen for origin in known_origins), np.empty(0, np.uint64))
+    complete = len(known_origins) == len(all_origins) and all(origin.complete for origin in known_origins)
+    return Digests(
+        train, validation, test, initial, complete, fitted and all(origin.fitted for origin in known_origins)
+    )
 
 
 def found(folder: Path) -> Path:

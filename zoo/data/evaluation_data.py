@@ -59,9 +59,9 @@ def load_for_evaluation(
         has = "no labels" if raw.task == UNLABELED else tasks.find(raw.task).words
         answers = task_of(model).words
         raise ZooError(f"{source} has {has}, and the model answers with {answers}: name other data")
-    given_splits = {one.split for one in raw.examples}
+    given_splits = {example.split for example in raw.examples}
     split = next(name for name in PREFERRED_SPLITS if name in given_splits)
-    chosen = [one for one in raw.examples if one.split == split]
+    chosen = [example for example in raw.examples if example.split == split]
     if len(given_splits) > 1:
         say(f"measuring on the {split} split: {len(chosen)} of {len(raw.examples)} {inputs.find(kind).plural}")
     say_copies(chosen, inputs.find(kind).plural, say)

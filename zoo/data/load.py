@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def uncollected() -> Iterator[None]:
     """Switch the garbage collector off until the block ends.
 
-    It would search the objects of a million examples several times, none of which is garbage.
+    It would search the objects of a million examples several times, although none of them is garbage.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -124,12 +124,12 @@ def read_source(
     origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
     if kind not in origin.kinds:
-        have = listed(inputs.find(one).plural for one in origin.kinds)
+        have = listed(inputs.find(other_kind).plural for other_kind in origin.kinds)
         raise ZooError(f"--data {source} has {have}, and the network takes {plural}: name other data")
-    given = {"data_dir": data_dir, **(options or {})}
+    all_options = {"data_dir": data_dir, **(options or {})}
     extra_options: dict[str, Any] = {"model": model} if origin.infers_targets else {}
     extra_options |= {"labeled": labeled} if origin.labels_optional else {}
-    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **extra_options)
+    raw = origin.read(argument, say, kind, **checked_options(origin, **all_options), **extra_options)
     if raw.unreadable and bad_examples == "error":
         count = len(raw.examples) + len(raw.unreadable)
         raise ZooError(
@@ -141,7 +141,7 @@ def read_source(
     unprintable = [label for label in raw.labels if not is_printable(label)]
     if unprintable:
         raise ZooError(f"'{shown(unprintable[0])}' cannot be the name of a class: use printable characters")
-    left = {(one.split, label) for one in raw.examples for label in _classes(one, raw)}
+    left = {(example.split, label) for example in raw.examples for label in _classes(example, raw)}
     for bad in raw.unreadable if labeled else ():
         gone = [label for label in _classes(bad, raw) if (bad.split, label) not in left]
         if gone:
@@ -149,7 +149,7 @@ def read_source(
                 f"no {inputs.find(kind).noun} of class '{gone[0][0]}' in the {bad.split} split of "
                 f"{origin.text(raw.argument)} can be read: fix them, or remove the class"
             )
-    lost = sorted({bad.split for bad in raw.unreadable} - {one.split for one in raw.examples})
+    lost = sorted({bad.split for bad in raw.unreadable} - {example.split for example in raw.examples})
     if lost:
         raise ZooError(
             f"no {inputs.find(kind).noun} of the {lost[0]} split of {origin.text(raw.argument)} can be read: "
@@ -177,9 +177,9 @@ def _classes(example: Example | Unreadable, raw: RawDataset) -> list[tuple[str, 
 def refuse_one_class(raw: RawDataset, source: str) -> None:
     """Raise ZooError if all examples are of one class, from which nothing can be learned."""
     targets = [(part.task, part.labels, f", in the column '{part.name}'") for part in raw.parts]
-    for task, labels, where in targets or [(raw.task, raw.labels, "")]:
+    for task, labels, in_column in targets or [(raw.task, raw.labels, "")]:
         if task == "classes" and len(labels) < 2:
-            raise ZooError(f"{source} has one class only, '{labels[0]}'{where}: at least two classes are needed")
+            raise ZooError(f"{source} has one class only, '{labels[0]}'{in_column}: at least two classes are needed")
 
 
 def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
@@ -187,39 +187,43 @@ def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
 
     Splits that zoo itself draws are not checked here.
     """
-    if all(one.split == "train" for one in raw.examples):
+    if all(example.split == "train" for example in raw.examples):
         return
-    split_classes = {(one.split, label): None for one in raw.examples for label in _classes(one, raw)}
+    split_classes = {(example.split, label): None for example in raw.examples for label in _classes(example, raw)}
     seen = {label for split, label in split_classes if split == "train"}
     for split, (name, target) in split_classes:
         if (name, target) not in seen:
-            where = f" of the column {quoted(target)}" if target else ""
+            of_column = f" of the column {quoted(target)}" if target else ""
             alike = look_alike(name, {other: 0 for other, column in seen if column == target})
             advice = (
                 f", which has {quoted(alike)}: write both alike"
                 if alike
                 else f": add {inputs.find(raw.kind).plural} of it to train, or remove it"
             )
-            raise ZooError(f"class {quoted(name)}{where} of {source} is in its {split} split, but not in train{advice}")
+            raise ZooError(
+                f"class {quoted(name)}{of_column} of {source} is in its {split} split, but not in train{advice}"
+            )
 
 
 def refuse_one_value(train: Examples, raw: RawDataset, source: str) -> None:
     """Raise ZooError if a value is the same for all training examples in float32, so that nothing can be learned."""
-    for column, where in _value_columns(raw).items():
+    for column, in_column in _value_columns(raw).items():
         if len(np.unique(train.targets[:, column])) == 1:
             value = float(train.targets[0, column])
-            raise ZooError(f"{source} has one value only, {value:g} in float32{where}: at least two values are needed")
+            raise ZooError(
+                f"{source} has one value only, {value:g} in float32{in_column}: at least two values are needed"
+            )
 
 
 def say_merged(raw: RawDataset, say: Say) -> None:
     """Say how many different values stay different in float32, the type of targets, if they are few."""
-    for column, where in _value_columns(raw).items():
-        counts = merged(np.array([one.target[column] for one in raw.examples], np.float64))
+    for column, in_column in _value_columns(raw).items():
+        counts = merged(np.array([example.target[column] for example in raw.examples], np.float64))
         if counts:
             before, after = counts
             say(
-                f"the target has {before:,} different values{where}, and {after:,} in float32, in which networks learn "
-                "them: subtract a constant, such as the least of them"
+                f"the target has {before:,} different values{in_column}, and {after:,} in float32, in which networks "
+                "learn them: subtract a constant, such as the least of them"
             )
 
 
@@ -241,10 +245,12 @@ def skipped(raw: RawDataset) -> tuple[str, ...]:
 def say_copies(examples: Sequence[Example], plural: str, say: Say) -> None:
     """Say how many examples are copies of others, and how many of these have different targets."""
     targets: dict[bytes, Any] = {}
-    ambiguous = {one.digest for one in examples if targets.setdefault(one.digest, one.target) != one.target}
+    ambiguous = {
+        example.digest for example in examples if targets.setdefault(example.digest, example.target) != example.target
+    }
     if len(targets) < len(examples):
         say(f"{len(examples) - len(targets)} of {len(examples)} {plural} are copies of others, byte for byte")
-    names = [one.name for one in examples if one.digest in ambiguous]
+    names = [example.name for example in examples if example.digest in ambiguous]
     if names and is_class(examples[0].target):
         say(f"{len(names)} {plural} are in several classes: {listed(names, most=3)}: remove them from the wrong ones")
     elif names:
@@ -256,6 +262,6 @@ def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> s
     digest = hashlib.sha256(json.dumps(labels).encode())
     for examples in splits:
         digest.update(len(examples).to_bytes(8, "little"))
-        for one in examples:
-            digest.update(bytes_of(one.target) + one.digest)
+        for example in examples:
+            digest.update(bytes_of(example.target) + example.digest)
     return digest.hexdigest()

@@ -51,11 +51,11 @@ def _balanced(targets: np.ndarray, count: int, generator: np.random.Generator) -
     An example is drawn again only after all others of its class.
     """
     classes = generator.permutation(np.unique(targets))
-    each, more = divmod(count, len(classes))
+    draws_per_class, classes_with_one_more = divmod(count, len(classes))
     drawn = []
     for number, class_index in enumerate(classes):
         members = np.flatnonzero(targets == class_index)
-        passes, rest = divmod(each + (number < more), len(members))
+        passes, rest = divmod(draws_per_class + (number < classes_with_one_more), len(members))
         drawn += [generator.permutation(members) for _ in range(passes)]
         drawn.append(generator.permutation(members)[:rest])
     return np.concatenate(drawn)

@@ -108,12 +108,12 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
     Raises:
         ZooError: the source does not take one of them.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    unknown = [_flag(name) for name in given if name not in source.options]
+    options_set = {name: value for name, value in options.items() if value is not None}
+    unknown = [_flag(name) for name in options_set if name not in source.options]
     if unknown:
         accepted = f"takes only {listed(map(_flag, source.options))}" if source.options else "takes no such option"
         raise ZooError(f"--data {source.form} {accepted}: leave {listed(unknown)} out")
-    return given
+    return options_set
 
 
 def absolute_path(path: str) -> str:

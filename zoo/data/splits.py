@@ -48,10 +48,10 @@ def split_examples(
     Raises:
         ZooError: there are too few examples to draw from.
     """
-    given: dict[str, list[Example]] = defaultdict(list)
+    by_split: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        given[example.split].append(example)
-    train, validation, test = given["train"], given["validation"], given["test"]
+        by_split[example.split].append(example)
+    train, validation, test = by_split["train"], by_split["validation"], by_split["test"]
     if len(train) == len(examples) < FEWEST and not is_class(train[0].target):
         say(f"{len(train)} {plural} are too few to draw splits from: training, validation and test use all of them")
         return train, train, train

@@ -119,8 +119,8 @@ def _fetch(store: Store, entry: Entry, cache_folder: Path, target: Path) -> None
         store.fetch(entry, staging)
         staging.replace(target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        why = f"files and folders of the same name, such as '{target.name}': rename one"
-        raise ZooError(f"{store.url} has {why}") from None
+        reason = f"files and folders of the same name, such as '{target.name}': rename one"
+        raise ZooError(f"{store.url} has {reason}") from None
     finally:
         with contextlib.suppress(OSError):
             staging.unlink(missing_ok=True)

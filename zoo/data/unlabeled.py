@@ -19,7 +19,7 @@ from zoo.stores import is_store
 from zoo.text import Say, silent
 
 REST = "rest"
-"""Stands for the training examples that `label_fraction` leaves out."""
+"""The source that stands for the training examples that `label_fraction` leaves out."""
 
 
 def load_unlabeled(
@@ -53,20 +53,22 @@ def load_unlabeled(
         if not len(rest):
             raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
         return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
-    named, argument = parse(source, dataset.kind)
+    parsed_source, argument = parse(source, dataset.kind)
     columns = {
-        name: column for name, column in (options or {}).items() if name == dataset.kind and name in named.options
+        name: column
+        for name, column in (options or {}).items()
+        if name == dataset.kind and name in parsed_source.options
     }
-    if dataset.kind in named.options and not columns:
+    if dataset.kind in parsed_source.options and not columns:
         raise ZooError(
             f"--unlabeled {source} needs --{dataset.kind}, which only --data csv:FILE takes: name the folder of the "
             "files with files:PATH"
         )
     # The labeled data may have been moved alone.
     in_place = all(expanded(path).is_file() for path in argument.split(","))
-    where = data_dir if "data_dir" in named.options and not in_place else None
-    origin, raw = read_source(source, dataset.kind, where, columns, bad_examples, say, labeled=False)
-    chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
+    source_dir = data_dir if "data_dir" in parsed_source.options and not in_place else None
+    origin, raw = read_source(source, dataset.kind, source_dir, columns, bad_examples, say, labeled=False)
+    chosen = [example for example in raw.examples if example.split == "train"] or raw.examples
     every = Examples.of(chosen)
     held = np.isin(every.digests, np.union1d(dataset.validation.digests, dataset.test.digests))
     if held.any():

@@ -71,7 +71,7 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """Return what the tokenizer's files say, each of which may be missing."""
+    """Return the settings in the tokenizer's files, each of which may be missing."""
     settings: dict[str, Any] = {}
     for name in (SPECIAL, TOKENIZER):
         if (folder / name).is_file():
@@ -87,10 +87,10 @@ def _symbol_of(settings: Mapping[str, Any], key: str) -> str:
 
 
 def _vocabulary(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]:
-    """Return the symbols in the order of their numbers, those that were added only where the head has them, too.
+    """Return the symbols in the order of their numbers; added symbols are included only if the head has them, too.
 
     Raises:
-        ZooError: the numbers are not those from 0 to one less than the head has.
+        ZooError: the numbers are not 0, 1, 2 and so on, one for each symbol of the head.
     """
     path = folder / VOCABULARY
     numbers = json_object(path)

@@ -49,9 +49,9 @@ def fetch(repository: str) -> Fetched:
     try:
         path = Path(hf_hub_download(repository, FILE))
     except LocalEntryNotFoundError:
-        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} cannot be reached"
+        cause = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} cannot be reached"
         remedy = "unset it" if constants.HF_HUB_OFFLINE else "try again with a network"
-        raise ZooError(f"{repository} is not in the cache, and {why}: {remedy}, {alternative}") from None
+        raise ZooError(f"{repository} is not in the cache, and {cause}: {remedy}, {alternative}") from None
     except GatedRepoError:
         raise ZooError(
             f"{repository} is open only to those who accepted its terms: log in with 'hf auth login', {alternative}"

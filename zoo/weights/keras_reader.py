@@ -51,8 +51,8 @@ def application(family: str, size: str) -> KerasApplication:
     published = row.weights.get("keras")
     if isinstance(published, KerasApplication):
         return published
-    why = row.differs.get("keras", "it has no such network")
-    raise ZooError(f"keras.applications has no weights for {family} {size} ({why}): take timm's")
+    reason = row.differs.get("keras", "it has no such network")
+    raise ZooError(f"keras.applications has no weights for {family} {size} ({reason}): take timm's")
 
 
 def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
@@ -64,8 +64,8 @@ def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
     Args:
         path: a `.weights.h5` or `.keras` file, which Keras 3 saved of the network with its top.
         model: the network, as `zoo.create` makes it.
-        family: its family.
-        size: its size.
+        family: the family of the network.
+        size: the size of the network.
 
     Raises:
         ZooError: keras.applications has no such network, or it is another one at this image size; the file cannot be
@@ -128,11 +128,11 @@ def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: 
             left_over.append(name)
         else:
             plan.arrays[key] = array
-            wanted = tuple(variables[key].shape)
+            variable_shape = tuple(variables[key].shape)
             if array.shape not in _stored_shapes(
-                layer_classes[key.partition("/")[0]], wanted, key == plan.first_kernel
+                layer_classes[key.partition("/")[0]], variable_shape, key == plan.first_kernel
             ):
-                misshapen.append(f"{name} is {list(array.shape)}, not {list(wanted)}")
+                misshapen.append(f"{name} is {list(array.shape)}, not {list(variable_shape)}")
             elif array.dtype.kind != "f":
                 misshapen.append(f"{name} is of {array.dtype}")
     wrong = misfit(sorted(variables.keys() - plan.arrays.keys()), left_over, misshapen)

@@ -1,4 +1,4 @@
-"""Tables from a publisher's names of layers to zoo's, written so that both can be read side by side.
+"""Tables from a publisher's names of layers to zoo's, in which both names stand side by side.
 
 A row maps a layer of the publisher to one of zoo, or one tensor to `layer/variable`; None marks what a trained network
 does not use.

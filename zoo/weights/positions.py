@@ -16,7 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Grid:
-    """The rows and columns that positions are for, and how many others come before them."""
+    """The rows and columns of a grid of positions, and the number of other positions before the grid."""
 
     sides: tuple[int, int]
     others: int

@@ -25,13 +25,17 @@ from zoo.weights.transformers_reader import WEIGHTS, open_checkpoint, read_trans
 class Publisher:
     """A publisher of weights.
 
-    `name` is its key in a size's `weights`. `suffixes` are the endings of its files. With `folders`, weights are read
-    from a folder that also says how examples are prepared for them, what the task is, and the labels if there are any.
-    `read(path, model, family, size)` assigns all weights of a file or none, and raises ZooError with all that does not
-    fit, the number of classes that the file has, and the family and size that would fit. `repositories` says where the
-    hub has the weights of a model and a tag; it is empty where they are not there, and tags only say whose weights a
-    file holds. `stated_input(path, published)` returns the input that another file in the folder of a file of weights
-    states, or None, and raises ZooError if it is not one of the published network.
+    Attributes:
+        name: the key of the publisher in a size's `weights`.
+        suffixes: the endings of the publisher's files.
+        read: called as `read(path, model, family, size)`, assigns all weights of a file or none. It raises ZooError
+            with all that does not fit, the number of classes that the file has, and the family and size that would fit.
+        repositories: the form of the names of the hub's repositories, with the fields `model` and `tag`. If it is
+            empty, the weights are not on the hub, and tags only say whose weights a file holds.
+        folders: whether weights are read from a folder, which also says how examples are prepared, what the task is,
+            and the labels if there are any.
+        stated_input: called as `stated_input(path, published)`, returns the input that another file in the folder of a
+            file of weights states, or None. It raises ZooError if that input is not one of the published network.
     """
 
     name: str
@@ -94,7 +98,7 @@ TIMM = Publisher(
 KERAS = Publisher("keras", (".weights.h5", ".keras"), read_keras)
 TRANSFORMERS = Publisher("transformers", (WEIGHTS,), _read_transformers, folders=True)
 
-PUBLISHERS = {one.name: one for one in (TIMM, KERAS, TRANSFORMERS)}
+PUBLISHERS = {publisher.name: publisher for publisher in (TIMM, KERAS, TRANSFORMERS)}
 
 REASONS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),

@@ -76,7 +76,7 @@ def pull(
         classes: the number of classes that the weights tell apart. By default ImageNet's 1000, or, in a folder, those
             that it names, or 2; a folder of a network for transcripts has none.
         image_size: the side of the network's input in pixels. By default that of the weights.
-        channels: of the network's input, 3 by default. The stem is adapted to others than 3.
+        channels: the number of channels of the network's input, 3 by default. The stem is adapted to other numbers.
         seconds: the length of the clips that a network of sound takes, by default 1; not for transcripts.
         file: a file or folder of weights to read, instead of fetching one.
         license: the SPDX identifier of the file's license. A tag has its own, and a folder may state one.
@@ -97,8 +97,8 @@ def pull(
         raise ZooError(f"--classes {classes}: at least 2 are needed")
     if publisher.folders:
         assert file is not None
-        given = {"--tag": tag, "--image-size": image_size, "--channels": channels}
-        wrong = [option for option, value in given.items() if value is not None]
+        image_options = {"--tag": tag, "--image-size": image_size, "--channels": channels}
+        wrong = [option for option, value in image_options.items() if value is not None]
         if wrong:
             raise ZooError(f"{wrong[0]} is not for weights from {origin}: leave it out")
         plan = _of_folder(family, row, publisher, published, file, license, classes, seconds)
@@ -283,17 +283,17 @@ def _checked_license(license: str) -> str:
     return license
 
 
-def _license_of(tag: Tag | None, file: Path | None, given: str | None) -> str:
-    if given is not None:
-        _checked_license(given)
-    if tag is None and given is None:
+def _license_of(tag: Tag | None, file: Path | None, license: str | None) -> str:
+    if license is not None:
+        _checked_license(license)
+    if tag is None and license is None:
         raise ZooError(
             f"the license of {file} is unknown: name it with --license, such as Apache-2.0, or name the --tag of the "
             "weights"
         )
-    if tag is not None and given not in (None, tag.license):
+    if tag is not None and license not in (None, tag.license):
         raise ZooError(f"weights tagged {tag.name} are licensed {tag.license}: leave --license out")
-    return tag.license if tag else given or ""
+    return tag.license if tag else license or ""
 
 
 def _reference_name(published: Published) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 COLORS = 3
-"""The channels that published weights are for."""
+"""The number of channels of the images that published weights are for."""
 
 AVERAGED = "n_averaged"
 """PyTorch's count of the models in an average of models (`AveragedModel`), the only name there without a prefix."""

@@ -13,7 +13,7 @@ from zoo.weights.transformers_reader import CONFIG, json_object
 AS_TENSORFLOW = "tf_"
 """The beginning of timm's names of networks that pad as TensorFlow does and have its epsilon.
 
-Their weights have the same names and shapes as those of the networks without it.
+Their weights have the same names and shapes as those of the networks without this prefix.
 """
 
 STATED = ("mean", "std", "crop_pct", "interpolation")

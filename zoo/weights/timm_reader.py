@@ -46,8 +46,8 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
     Args:
         path: a safetensors file with timm's names.
         model: the network, as `zoo.create` makes it.
-        family: its family.
-        size: its size.
+        family: the family of the network.
+        size: the size of the network.
 
     Raises:
         ZooError: the file cannot be read; tensors in it are of a type that is not read; it does not fit (the message
@@ -103,20 +103,25 @@ def _plan(
             left_over.append(name)
             continue
         assigned.add(key)
-        wanted = tuple(variables[key].shape)
-        axes, given = _axes_and_shape(shape, axes)
+        variable_shape = tuple(variables[key].shape)
+        axes, tensor_shape = _axes_and_shape(shape, axes)
         grid = positions.grid(model, key) if key in resampled and len(shape) == 3 else None
         old_sides = grid and positions.square(shape[1] - grid.others)
-        if grid and old_sides and old_sides != grid.sides and (shape[0], shape[2]) == (wanted[0], wanted[2]):
+        if (
+            grid
+            and old_sides
+            and old_sides != grid.sides
+            and (shape[0], shape[2]) == (variable_shape[0], variable_shape[2])
+        ):
             adaptation = f"position embeddings resampled from {old_sides} to {grid.sides} patches"
             tensors.append(_Tensor(name, variables[key], axes, positions.resampling(old_sides, grid), adaptation))
-        elif given == wanted:
+        elif tensor_shape == variable_shape:
             tensors.append(_Tensor(name, variables[key], axes))
-        elif key == f"{stem}/kernel" and given == (*wanted[:2], COLORS, *wanted[3:]):
-            adaptation = f"weights for {COLORS} channels adapted to {wanted[2]}"
-            tensors.append(_Tensor(name, variables[key], axes, recoloring(wanted[2]), adaptation))
+        elif key == f"{stem}/kernel" and tensor_shape == (*variable_shape[:2], COLORS, *variable_shape[3:]):
+            adaptation = f"weights for {COLORS} channels adapted to {variable_shape[2]}"
+            tensors.append(_Tensor(name, variables[key], axes, recoloring(variable_shape[2]), adaptation))
         else:
-            misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
+            misshapen.append(f"{name} is {list(tensor_shape)}, not {list(variable_shape)}")
     wrong = misfit(sorted(variables.keys() - assigned), left_over, misshapen)
     if wrong:
         advice = _advice(shapes, family, size, classes=variables["logits/bias"].shape[0])

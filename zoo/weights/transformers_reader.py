@@ -39,10 +39,10 @@ SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"
 """The identifiers of licenses that model cards write in lower case."""
 
 LARGEST_CARD = 1 << 16
-"""Characters of a model card that are read."""
+"""The number of characters of a model card that are read."""
 
 LARGEST_JSON = 1 << 22
-"""Bytes. No configuration has as many."""
+"""The most bytes of a JSON file that is read; no configuration has as many."""
 
 PART = re.compile(r"(?P<layer>[^[\]]+)\[(?P<number>\d)/(?P<count>\d)\]")
 """A part of a layer in a table of names: `layer[1/3]` is the second third of its outputs."""
@@ -92,8 +92,8 @@ class Checkpoint:
                 card = file.read(LARGEST_CARD)
         except (OSError, ValueError):
             return None
-        stated = _license_of(card.partition("\n---")[0]) if card.startswith("---") else None
-        return SPDX.get(stated.lower(), stated) if stated else None
+        stated_license = _license_of(card.partition("\n---")[0]) if card.startswith("---") else None
+        return SPDX.get(stated_license.lower(), stated_license) if stated_license else None
 
     @property
     def has_head(self) -> bool:
@@ -157,13 +157,13 @@ def _task_of_head(config: Mapping[str, Any]) -> str | None:
 
 def refuse_other_heads(checkpoint: Checkpoint) -> None:
     """Raise ZooError for a head that would answer wrongly in zoo: of tokens, of several right classes, or of values."""
-    config, where = checkpoint.config, checkpoint.folder / CONFIG
+    config, path = checkpoint.config, checkpoint.folder / CONFIG
     architectures = config.get("architectures")
     names = [str(name) for name in architectures] if isinstance(architectures, list) else []
     has_head = any("For" in name or name.endswith("LMHeadModel") for name in names)
     if has_head and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
         raise ZooError(
-            f"{where} is of a {names[0]:.60}, whose head zoo does not have: name a folder of a network without a head "
+            f"{path} is of a {names[0]:.60}, whose head zoo does not have: name a folder of a network without a head "
             f"or with one of {' or '.join(TASKS)}"
         )
     if not checkpoint.has_head or checkpoint.task != "classes":
@@ -171,7 +171,7 @@ def refuse_other_heads(checkpoint: Checkpoint) -> None:
     problem = config.get("problem_type") or ONE_CLASS
     if problem != ONE_CLASS or (checkpoint.labels is not None and len(checkpoint.labels) == 1):
         head = f"a head for {problem!s:.60}" if problem != ONE_CLASS else "a head with one output"
-        raise ZooError(f"{where} has {head}: zoo reads heads with one right class for each example ({ONE_CLASS})")
+        raise ZooError(f"{path} has {head}: zoo reads heads with one right class for each example ({ONE_CLASS})")
 
 
 def open_checkpoint(source: Path) -> Checkpoint:
@@ -273,13 +273,18 @@ def _plan(
         if key not in variables or any(tensor.key == key and tensor.channels == channels for tensor in tensors):
             left_over.append(name)
             continue
-        wanted = (*variables[key].shape[:-1], width)
-        given = shape if axes is None or len(axes) != len(shape) else tuple(shape[axis] for axis in axes)
-        longer = key in published.cut and len(given) == len(wanted) and given[0] > wanted[0] and given[1:] == wanted[1:]
-        if given != wanted and not longer:
-            misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
+        variable_shape = (*variables[key].shape[:-1], width)
+        tensor_shape = shape if axes is None or len(axes) != len(shape) else tuple(shape[axis] for axis in axes)
+        longer = (
+            key in published.cut
+            and len(tensor_shape) == len(variable_shape)
+            and tensor_shape[0] > variable_shape[0]
+            and tensor_shape[1:] == variable_shape[1:]
+        )
+        if tensor_shape != variable_shape and not longer:
+            misshapen.append(f"{name} is {list(tensor_shape)}, not {list(variable_shape)}")
         filled[key] += width
-        tensors.append(_Tensor(name, key, axes, channels, wanted[0] if longer else None))
+        tensors.append(_Tensor(name, key, axes, channels, variable_shape[0] if longer else None))
     unread = [key for key, width in filled.items() if width < variables[key].shape[-1]]
     fresh = [
         layer
@@ -345,9 +350,9 @@ def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
 def _differences(config: Mapping[str, Any], published: TransformersModel) -> list[str]:
     """List the values of a configuration that are not those of a published network."""
     return [
-        f"{key} is {config.get(key)!r:.40}, not {wanted!r}"
-        for key, wanted in {**published.config, **published.assumed}.items()
-        if config.get(key, published.assumed.get(key)) != wanted
+        f"{key} is {config.get(key)!r:.40}, not {expected!r}"
+        for key, expected in {**published.config, **published.assumed}.items()
+        if config.get(key, published.assumed.get(key)) != expected
     ]
 
 

@@ -262,13 +262,16 @@ def files_of_class(folder: Path, kind: Input) -> Listing:
 
 def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterator[str]:
     """Yield a line for everything that is left out although it may belong to the data."""
-    above = {folder: listing(folder) for folder in dict.fromkeys([root, *(one.path.parent for one in classes)])}
+    above = {
+        folder: listing(folder)
+        for folder in dict.fromkeys([root, *(class_folder.path.parent for class_folder in classes)])
+    }
     for folder, folder_listing in above.items():
         folders = set(folder_listing.folders)
         loose = [name for name in folder_listing.visible if name not in folders]
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
-    inside = [*above.items(), *((one.path, one.listing) for one in classes)]
+    inside = [*above.items(), *((class_folder.path, class_folder.listing) for class_folder in classes)]
     entries = (folder / name for folder, folder_listing in inside for name in folder_listing.hidden)
     hidden = [entry for entry in entries if holds_example(entry, kind)]
     for entry in hidden:

@@ -212,7 +212,7 @@ def read(
         kind=kind,
         labels=features.labels,
         examples=labeled,
-        unreadable=tuple(one for one in unreadable if one.target >= 0),
+        unreadable=tuple(example for example in unreadable if example.target >= 0),
         argument=name_and_version,
         data_dir=str(root),
         license=license(info),
@@ -306,11 +306,11 @@ def example_and_class(info: Any, folder: Path, kind: str) -> Features:
     for wanted, keys in ((noun, examples), ("class label", classes)):
         if len(keys) != 1:
             raise ZooError(f"{folder} has {len(keys) or 'no'} {wanted} features: one {noun} with one label is needed")
-    stated, label = features[examples[0]], features[classes[0]]
-    if reason := stored.reason(stated):
+    example_feature, label = features[examples[0]], features[classes[0]]
+    if reason := stored.reason(example_feature):
         raise ZooError(f"the {inputs.find(kind).plural} of {folder} {reason}")
     labels = tuple(label.int2str(number) for number in range(label.num_classes))
-    return Features(examples[0], stated, classes[0], labels)
+    return Features(examples[0], example_feature, classes[0], labels)
 
 
 def read_split(name: str, split: Any) -> Iterator[Record]:

@@ -13,7 +13,7 @@ from zoo.weights.names import TIMM_BLOCKS, Names
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, KerasApplication, Published, PublishedInput, Tag, Triple
 
 Stage = tuple[Literal["convolution", "fused", "inverted"], int, int, int, int]
-"""A stage: kind of block, how many, whether the first one halves (2) or not (1), expansion, channels."""
+"""A stage: the kind and number of its blocks, the stride of the first (2 halves the map), expansion, channels."""
 
 Stages = tuple[Stage, ...]
 

@@ -58,12 +58,12 @@ def build(
 
     Args:
         log_mel: symbolic float32 [batch, frames, bands].
-        count: of classes or values.
-        preprocessing: of the clips.
-        filters: of each convolution in frequency and time.
+        count: the number of classes or values.
+        preprocessing: the preprocessing of the clips.
+        filters: the number of filters of each convolution in frequency and time.
         kernels: the kernel of each of MatchboxNet's blocks, in frames.
-        repeats: convolutions of a block.
-        width: channels of a block.
+        repeats: the number of convolutions of a block.
+        width: the number of channels of a block.
     """
     if kernels:
         return _matchbox(log_mel, count, kernels, repeats, width)

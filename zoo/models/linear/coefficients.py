@@ -46,11 +46,11 @@ def coefficients(
     mean. Columns keep their names; another coefficient whose name is taken gets a number, such as `age missing (2)`.
 
     Args:
-        kernel: of the layer `logits`, [terms, count].
-        bias: of the same layer, [count].
-        preprocessing: of the features.
-        mean: of the targets, a number or float64 [count], where the network predicts standardized ones.
-        std: of the targets.
+        kernel: the kernel of the layer `logits`, [terms, count].
+        bias: the bias of the same layer, [count].
+        preprocessing: the preprocessing of the features.
+        mean: the mean of the targets, a number or float64 [count], if the network predicts standardized targets.
+        std: the standard deviation of the targets, in the same form.
     """
     columns = preprocessing.columns
     numbers = [column for column in columns if column.kind != "word"]
@@ -61,12 +61,12 @@ def coefficients(
     at_mean = {column.name: slopes[column.name] * column.mean for column in numbers}
     other_rows = rows[len(numbers) :]
     intercept = np.asarray(bias, np.float64) * std + mean - sum(at_mean.values())
-    named = {_unused(INTERCEPT, slopes): intercept, **slopes}
+    by_name = {_unused(INTERCEPT, slopes): intercept, **slopes}
     for column, row in zip(missing, other_rows, strict=False):
-        named[_unused(f"{column.name} missing", named)] = row + at_mean.get(column.name, 0.0)
+        by_name[_unused(f"{column.name} missing", by_name)] = row + at_mean.get(column.name, 0.0)
     for word, row in zip(words, other_rows[len(missing) :], strict=True):
-        named[_unused(word, named)] = row
-    return named
+        by_name[_unused(word, by_name)] = row
+    return by_name
 
 
 def _unused(name: str, taken: Container[str]) -> str:

@@ -25,7 +25,7 @@ def build(
     Args:
         features: float32 [batch, columns].
         count: the number of classes or values.
-        preprocessing: of the features.
+        preprocessing: the preprocessing of the features.
         terms: `products` adds the products of pairs, and squares; `splines` adds a piecewise linear function of each
             column. The columns themselves stay, so that weight decay shrinks a function to a straight line first.
         intervals: the most pieces of a column's function.

@@ -35,8 +35,8 @@ def build(
         attention_mask: int64 [batch, length].
         count: the number of logits.
         preprocessing: gives the size of the vocabulary.
-        width: of an embedding.
-        units: of each direction of each layer.
+        width: the width of an embedding.
+        units: the number of units of each direction of each layer.
         depth: the number of layers.
         bidirectional: read the text from both ends.
         dropout: the rate after the embeddings, between the layers and before the logits.

@@ -28,11 +28,11 @@ def build(
     Args:
         features: float32 [batch, columns].
         count: the number of classes or values.
-        preprocessing: of the features.
+        preprocessing: the preprocessing of the features.
         hidden: the width of each hidden layer.
         dropout: the share of each hidden layer that is dropped in training.
         intervals: the most pieces of a column's piecewise linear encoding; 0: none.
-        word_width: of a learned vector for each word; 0: a column for each word, which is 1 or 0.
+        word_width: the width of a learned vector for each word; 0: a column for each word, which is 1 or 0.
     """
     x = layers.standardized(features, preprocessing)
     parts = [x]

@@ -21,7 +21,7 @@ from zoo.weights.pretrained import (
 )
 
 Block = tuple[int, int, float, int, bool, Literal["relu", "hard_swish"]]
-"""A block: kernel, whether it halves (2) or not (1), expansion, channels, squeeze-and-excitation, activation."""
+"""A block: kernel, stride (2 halves the map), expansion, channels, squeeze-and-excitation, activation."""
 
 Stages = tuple[tuple[Block, ...], ...]
 

@@ -53,11 +53,11 @@ def build(
     Args:
         waveform: float32 [batch, samples] at 16 kHz, with mean 0 and std 1; the number of samples may be open.
         count: the number of classes, or of symbols of the transcript, the blank included.
-        preprocessing: that of the waveform.
-        channels: channels of the convolutions.
-        width: channels of the transformer.
-        depth: its blocks.
-        heads: heads of each attention.
+        preprocessing: the preprocessing of the waveform.
+        channels: the number of channels of the convolutions.
+        width: the number of channels of the transformer.
+        depth: the number of blocks of the transformer.
+        heads: the number of heads of each attention.
         norm: `group` is the paper's base: a norm after the first convolution, which has no bias, and blocks that
             normalize their sums. `layer` is its large one: a norm after each convolution, and blocks that normalize
             their inputs.
@@ -217,7 +217,7 @@ class GroupedConvolution(keras.layers.Layer):
         if channels % self.groups:
             raise ZooError(f"{channels} channels do not make {self.groups} groups: choose a multiple")
         size = (self.length, channels // self.groups, channels)
-        # As in fairseq: four over the inputs of one value.
+        # As in fairseq, the variance is 4 divided by the number of inputs of one output.
         start = keras.initializers.RandomNormal(stddev=(4 / (size[0] * channels)) ** 0.5)
         self.kernel = self.add_weight(name="kernel", shape=size, initializer=start)
         self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")

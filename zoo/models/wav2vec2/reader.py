@@ -63,7 +63,7 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
     width, channels = config.get("hidden_size", 768), config.get("conv_dim", [512])
     # The builder knows one norm for both, as all published networks have it.
     norm = config.get("feat_extract_norm", "group")
-    wanted = {
+    expected = {
         "model_type": "wav2vec2",
         "conv_kernel": [kernel for kernel, _ in CONVOLUTIONS],
         "conv_stride": [stride for _, stride in CONVOLUTIONS],
@@ -80,7 +80,7 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
         "adapter_attn_dim": None,
         "use_weighted_layer_sum": False,
     }
-    wrong = [f"{key} {config[key]}, not {value}" for key, value in wanted.items() if config.get(key, value) != value]
+    wrong = [f"{key} {config[key]}, not {value}" for key, value in expected.items() if config.get(key, value) != value]
     if wrong:
         raise ZooError(
             f"the config.json describes a network that zoo's wav2vec2 cannot build: {'; '.join(wrong)}: name another"
@@ -114,9 +114,9 @@ def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Read
 
 def _differences(folder_options: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
     """List the options of a folder's network that are not those of a size."""
-    wanted = {**({"projection": 256} if folder_options["head"] == "classes" else {}), **options}
+    expected = {**({"projection": 256} if folder_options["head"] == "classes" else {}), **options}
     return [
-        f"{key} {folder_options[key]}, not {value}" for key, value in wanted.items() if folder_options[key] != value
+        f"{key} {folder_options[key]}, not {value}" for key, value in expected.items() if folder_options[key] != value
     ]
 
 
@@ -146,10 +146,10 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
         elif key not in variables or key in fitting:
             left_over.append(name)
         else:
-            given = array if axes is None or len(axes) != array.ndim else array.transpose(axes)
-            fitting[key] = given
-            if given.shape != tuple(variables[key].shape):
-                misshapen.append(f"{name} is {list(given.shape)}, not {list(variables[key].shape)}")
+            transposed = array if axes is None or len(axes) != array.ndim else array.transpose(axes)
+            fitting[key] = transposed
+            if transposed.shape != tuple(variables[key].shape):
+                misshapen.append(f"{name} is {list(transposed.shape)}, not {list(variables[key].shape)}")
     missing = variables.keys() - fitting.keys()
     head = {key for key in variables if key.partition("/")[0] in HEAD}
     headless = head <= missing

@@ -49,7 +49,7 @@ class Answers:
         return [
             line
             for name, answer in self.answers.items()
-            for line in (f"  {printable(name)}", *(f"  {one}" for one in answer.lines()))
+            for line in (f"  {printable(name)}", *(f"  {text}" for text in answer.lines()))
         ]
 
     def plain(self) -> dict[str, Any]:

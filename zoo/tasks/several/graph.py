@@ -24,8 +24,8 @@ def losses(targets: Any, vectors: Any, model: Model, smoothing: float = 0.0) -> 
     With the log variance s of a target, the network's own parameter, cross-entropies count as exp(-s) · loss + s / 2
     and squared errors as exp(-s) · loss / 2 + s / 2 (Kendall, Gal and Cipolla 2018, arXiv:1705.07115).
 
-    `targets` are float32 [batch, targets]. `vectors` are the vectors of all heads, with the log variances after them; a
-    network without these weights all targets alike.
+    `targets` are float32 [batch, targets]. `vectors` are the vectors of all heads, with the log variances after them.
+    Without log variances, all targets have the same weight.
     """
     import tensorflow as tf
 

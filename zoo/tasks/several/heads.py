@@ -26,10 +26,10 @@ class Head:
 
     Attributes:
         part: the target.
-        word: its name as the beginning of names of outputs.
+        word: the beginning of the names of its outputs, made from the name of the target.
         number: its index among the targets.
         start: the index of its first element in the network's vector.
-        scales: of its labels.
+        scales: the scales of its labels.
     """
 
     part: Part

@@ -80,7 +80,7 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
     examples, count = centered.shape
     constant = ~centered.any(0)
 
-    def of_sums(sums: np.ndarray) -> np.ndarray:
+    def mean_error(sums: np.ndarray) -> np.ndarray:
         total, squares, squared_errors = np.reshape(sums, (-1, 3, count)).transpose(1, 0, 2)
         variation = squares - total**2 / examples
         varies = variation > ROUNDING * squares
@@ -88,7 +88,7 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
         mean: np.ndarray = np.where(constant, squared_errors > 0, relative).mean(-1)
         return mean
 
-    return np.concatenate([centered, centered**2, squared], 1), of_sums
+    return np.concatenate([centered, centered**2, squared], 1), mean_error
 
 
 def _centered(targets: np.ndarray) -> np.ndarray:

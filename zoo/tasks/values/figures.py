@@ -83,8 +83,8 @@ def measure(
         r2=mean_r2.value,
         low=mean_r2.low,
         high=mean_r2.high,
-        rmse=float(np.mean([one.value for one in rmse])),
-        mae=float(np.mean([one.value for one in mae])),
+        rmse=float(np.mean([figure.value for figure in rmse])),
+        mae=float(np.mean([figure.value for figure in mae])),
         values=tuple(ValueFigures(*row) for row in zip(labels, rmse, mae, r2, strict=True)),
     )
 
