@@ -78,7 +78,7 @@ def load_for_evaluation(
     if not raw.labels or raw.parts:
         return examples, data
     if raw.task == "values" and len(raw.labels) == len(model.labels) == 1:
-        # The only value is the model's, whatever its column is called.
+        # The only value of the data is the model's only value, whatever the name of its column is.
         return examples, data
     indices = _label_indices(raw.labels, model.labels, source)
     if examples.classes is not None:

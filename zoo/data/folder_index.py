@@ -33,7 +33,7 @@ FEWEST = 1000
 """The fewest files of a folder with an index: smaller folders are read in a second or two."""
 
 SETTLED = 2 * 10**9
-"""Nanoseconds; a file that changed less than this time before it was read is read again next time.
+"""A time in nanoseconds: a file that changed less than this time before it was read is read again next time.
 
 Some file systems count times in steps of two seconds, and a second change within a step leaves no trace.
 """

@@ -159,7 +159,7 @@ def read_source(
 
 
 def _classes(example: Example | Unreadable, raw: RawDataset) -> list[tuple[str, str]]:
-    """Return the classes of an example: for each of its targets that is a class, its name and that of the target.
+    """Return the classes of an example: for each target that is a class, the names of the class and of the target.
 
     The name of a target is empty if there is one target only.
     """

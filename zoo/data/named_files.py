@@ -1,4 +1,4 @@
-"""The files that people name on the command line to be answered, one example in each."""
+"""The files that people name on the command line to get predictions, with one example in each."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from zoo.provenance import usable_cpus
 
 
 class _Raw(Sequence[Any]):
-    """Raw examples, each read when it is asked for: of long recordings, not all of a batch need to fit into memory."""
+    """Raw examples, each read when it is accessed, so that not all recordings of a batch need to fit into memory."""
 
     def __init__(self, examples: Examples, numbers: Sequence[int]) -> None:
         self._examples, self._numbers = examples, numbers

@@ -67,7 +67,7 @@ def _moved_to(folder: Path | None) -> str:
 
 
 def _described_change(before: Mapping[str, int], now: Mapping[str, int]) -> str:
-    """Return the change of a dataset's splits in words, from the number of examples of each as it was loaded."""
+    """Say in words how the splits have changed, from the number of examples of each split when it was loaded."""
     changed = [f"{now[name]:,} {name} examples, {before[name]:,} before" for name in now if now[name] != before[name]]
     return listed(changed) if changed else "as many examples, with other bytes or targets, or in another order"
 

@@ -19,7 +19,7 @@ from typing import Any
 from zoo.errors import ZooError
 
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
-"""The first bytes of both kinds of file."""
+"""The first bytes of an HDF5 file and of a ZIP archive."""
 
 WEIGHTS = "model.weights.h5"
 """The file in a `.keras` archive that holds the weights."""
@@ -111,7 +111,7 @@ def _groups(path: Path, file: Any) -> Iterator[Any]:
 
 
 def _member(path: Path, group: Any, name: str) -> Any:
-    """Return a group's member of that name, None when there is none; refuse a link to elsewhere."""
+    """Return the member of a group by name, None if there is none; refuse a link to another object or file."""
     import h5py
 
     link = group.get(name, getlink=True)

@@ -29,7 +29,7 @@ VARIABLES: dict[str, tuple[str, ...]] = {
     "LayerNormalization": ("gamma", "beta"),
     "Scale": ("gamma",),
 }
-"""The variables of zoo's layers, in the order in which Keras stores those of its own."""
+"""The variables of zoo's layers, in the order in which Keras stores the variables of its layers."""
 
 IDENTITY = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 """The variables of a batch normalization that changes nothing (when its epsilon is 0)."""
@@ -58,8 +58,8 @@ def application(family: str, size: str) -> KerasApplication:
 def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
     """Give a network the weights of the same network in keras.applications.
 
-    They are for images as `application(family, size).input` states. Weights for 3 channels are adapted to others as
-    timm does it. No configuration is read and no object is made of one, as in Keras' safe mode.
+    The weights are for images as `application(family, size).input` states. Weights for 3 channels are adapted to other
+    numbers of channels as timm does it. No configuration is read and no object is made of one, as in Keras' safe mode.
 
     Args:
         path: a `.weights.h5` or `.keras` file, which Keras 3 saved of the network with its top.
@@ -88,7 +88,7 @@ def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The array (of h5py or numpy) that each variable is given, and what is needed to adapt it."""
+    """The array (of h5py or numpy) for each variable, and the facts that are needed to adapt it."""
 
     variables: dict[str, Any]
     arrays: dict[str, Any]
@@ -160,7 +160,7 @@ def _targets(layers: list[StoredLayer], names: Names) -> Iterator[tuple[StoredLa
 def _named_arrays(
     layers: list[StoredLayer], published: KerasApplication, layer_classes: dict[str, str]
 ) -> Iterator[tuple[str, str | None, Any]]:
-    """List the arrays, each after its name for messages and zoo's variable (None where zoo uses none)."""
+    """Yield the name of each array for messages, zoo's variable for it (None if zoo does not use it), and the array."""
     variables = {**VARIABLES, "BatchNormalization": tuple(name for name in NORM if name not in published.norm_lacks)}
     for layer, zoo_layer in _targets(layers, published.names):
         for number, array in enumerate(layer.arrays):
@@ -182,7 +182,7 @@ def _stored_shapes(layer_class: str, shape: tuple[int, ...], is_first_kernel: bo
 
 
 def _adapted(key: str, array: Any, plan: _Plan, published: KerasApplication) -> np.ndarray:
-    """Bring an array to float32, to zoo's shape and to its meaning in zoo."""
+    """Convert an array to float32, and to the shape and meaning of the variable in zoo."""
     values = _float32(array)
     layer, _, variable = key.partition("/")
     if key == plan.first_kernel:

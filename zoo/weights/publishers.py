@@ -136,7 +136,7 @@ def check_file(path: Path, origin: Publisher, published: Published) -> None:
 
 
 def preprocessing(published_input: PublishedInput, side: int, channels: int) -> Preprocessing:
-    """Return how images are prepared for weights, at a size and number of channels that may be others than theirs.
+    """Return the preprocessing of images for weights, at a size and a number of channels that may differ from theirs.
 
     Mean and std are adapted as the stem's weights are (`read_timm`): for one channel, which takes the sum of the three,
     they are the three's means; for other channels they are red's, green's, blue's and red's again.

@@ -136,7 +136,7 @@ def pull(
     import keras
 
     with own_randomness():
-        # Layers that the weights lack start from random ones.
+        # Layers that the weights lack start from random weights.
         keras.utils.set_random_seed(SEED)
         model = factory.build(description)
     description = dataclasses.replace(
@@ -273,7 +273,7 @@ def _labels(checkpoint: Checkpoint, classes: int | None) -> tuple[str, ...]:
 
 
 def numbered(classes: int) -> tuple[str, ...]:
-    """Return labels for classes that nobody names."""
+    """Return numbered labels for classes without names."""
     return tuple(f"class {number}" for number in range(classes))
 
 

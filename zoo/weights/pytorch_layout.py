@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 Variable = tuple[str, tuple[int, ...] | None]
-"""The name of a variable, and the order of PyTorch's axes in it (None: as they are)."""
+"""The name of a variable, and the order of PyTorch's axes in it (None: the same order)."""
 
 _BIAS: dict[str, Variable] = {"bias": ("bias", None)}
 _SEQUENCE: dict[str, Variable] = {"weight": ("kernel", (2, 1, 0)), **_BIAS}

@@ -22,7 +22,7 @@ COUNTER = "num_batches_tracked"
 """PyTorch's count of training steps in each batch normalization. It is not a weight, and zoo's networks lack it."""
 
 STATISTICS = ("running_mean", "running_var")
-"""Tensors that are not trained."""
+"""The tensors that are not trained."""
 
 
 @dataclass(frozen=True)

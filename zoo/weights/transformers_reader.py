@@ -57,7 +57,7 @@ TASKS = {"ForSequenceClassification": "classes", "ForCTC": "transcript"}
 """The tasks of heads, by the ends of the names of transformers' architectures."""
 
 WITHOUT_HEADS = ("ForPreTraining", "ForMaskedLM", "LMHeadModel", "ForNextSentencePrediction")
-"""The ends of the names of architectures without a head, or with one for pretraining, which zoo leaves out."""
+"""The ends of the names of architectures without a head, or with a head for pretraining, which zoo leaves out."""
 
 ONE_CLASS = "single_label_classification"
 """The problem of a head with one right class for each example, as transformers calls it."""
@@ -128,7 +128,7 @@ class _Tensor:
 
 
 def _license_of(metadata: str) -> str | None:
-    """Return the license that the metadata of a model card state; None for none and for several."""
+    """Return the license that the metadata of a model card state; None if they state no license or several."""
     lines = metadata.splitlines()
     index = next((index for index, line in enumerate(lines) if line.startswith("license:")), None)
     if index is None:
@@ -156,7 +156,7 @@ def _task_of_head(config: Mapping[str, Any]) -> str | None:
 
 
 def refuse_other_heads(checkpoint: Checkpoint) -> None:
-    """Raise ZooError for a head that would answer wrongly in zoo: of tokens, of several right classes, or of values."""
+    """Raise ZooError for a head that zoo would misread: for tokens, for several right classes, or for values."""
     config, path = checkpoint.config, checkpoint.folder / CONFIG
     architectures = config.get("architectures")
     names = [str(name) for name in architectures] if isinstance(architectures, list) else []

@@ -44,7 +44,7 @@ POOLED = {"pooler.dense": "pooler", "classifier": "logits"}
 """The rest of the names where the first token goes through a pooler."""
 
 UNPOOLED = {"pooler.dense": None}
-"""The rest of the names where the mean of all tokens is taken: some weights still have a pooler, which is not read."""
+"""The rest of the names if the mean of all tokens is taken: the pooler, which some weights still have, is not read."""
 
 
 def _size(

@@ -45,7 +45,7 @@ class Embeddings(keras.layers.Layer):
         """Return [batch, length, width]."""
         import tensorflow as tf
 
-        # The sum of both constants folds into one. Keras' own Embedding adds ten ONNX nodes for negative ids.
+        # The sum of the two constants folds into one constant. Keras' Embedding adds ten ONNX nodes for negative ids.
         position_vectors = ops.convert_to_tensor(self.positions) + ops.convert_to_tensor(self.types)[:1]
         return tf.gather(ops.convert_to_tensor(self.words), ids) + position_vectors[: tf.shape(ids)[1]]
 

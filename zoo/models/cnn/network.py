@@ -42,7 +42,7 @@ def _alexnet(image: Tensor, classes: int, structure: Structure) -> Outputs:
     stem = first * second
     x, maps = image, {}
     if stem == 4:
-        # As torchvision, with padding of 2 around an 11×11 kernel, which is less than half of it.
+        # As in torchvision, the padding is 2, which is less than half of the 11×11 kernel.
         x = keras.layers.ZeroPadding2D(2, name="conv1_pad")(x)
         x = keras.layers.Conv2D(layers.width("conv1", 64), 11, strides=4, kernel_initializer="he_normal", name="conv1")(
             x

@@ -17,7 +17,7 @@ Stage = tuple[Literal["convolution", "fused", "inverted"], int, int, int, int]
 
 Stages = tuple[Stage, ...]
 
-# Table 4 of the paper, and the others of its authors' code (automl/efficientnetv2, effnetv2_configs.py).
+# Table 4 of the paper, and the other sizes of its authors' code (automl/efficientnetv2, effnetv2_configs.py).
 SMALL: Stages = (
     ("convolution", 2, 1, 1, 24),
     ("fused", 4, 2, 4, 48),

@@ -64,7 +64,7 @@ def _convolution(
 def _convolution_block(
     x: Tensor, entering: int, channels: int, stride: int, expansion: int, rate: float, *, name: str
 ) -> Tensor:
-    """Add one convolution; nothing is widened."""
+    """Add one convolution, without widening the channels."""
     shortcut = stride == 1 and entering == channels
     gamma = SHORTCUT_GAMMA if shortcut else 1.0
     y = _convolution(x, channels, 3, stride=stride, gamma=gamma, name=f"{name}_conv", norm=f"{name}_norm1")
@@ -74,7 +74,7 @@ def _convolution_block(
 def _fused_block(
     x: Tensor, entering: int, channels: int, stride: int, expansion: int, rate: float, *, name: str
 ) -> Tensor:
-    """Widen by a 3×3 convolution, narrow."""
+    """Widen the channels by a 3×3 convolution, then narrow them by a 1×1 convolution."""
     shortcut = stride == 1 and entering == channels
     gamma = SHORTCUT_GAMMA if shortcut else 1.0
     y = _convolution(x, expansion * entering, 3, stride=stride, name=f"{name}_widen", norm=f"{name}_norm1")

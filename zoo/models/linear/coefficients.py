@@ -70,7 +70,7 @@ def coefficients(
 
 
 def _unused(name: str, taken: Container[str]) -> str:
-    """Return a name, with a number if it is taken."""
+    """Return the name, followed by a number if the name is taken."""
     unused, number = name, 2
     while unused in taken:
         unused, number = f"{name} ({number})", number + 1

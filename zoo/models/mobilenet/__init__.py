@@ -25,7 +25,7 @@ Block = tuple[int, int, float, int, bool, Literal["relu", "hard_swish"]]
 
 Stages = tuple[tuple[Block, ...], ...]
 
-# Tables 1 and 2 of the paper; expansions are the rows' expanded channels over those that come in.
+# Tables 1 and 2 of the paper; an expansion is the number of expanded channels over that of the block's input.
 SMALL: Stages = (
     ((3, 2, 1, 16, True, "relu"),),
     ((3, 2, 4.5, 24, False, "relu"), (3, 1, 3.67, 24, False, "relu")),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 CONVOLUTIONS = ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2))
-"""The kernel and the stride of each convolution, in samples or frames of the one before."""
+"""The kernel and the stride of each convolution, in samples or in frames of the previous convolution."""
 
 STRIDE = math.prod(stride for _, stride in CONVOLUTIONS)
-"""The samples from one frame to the next."""
+"""The number of samples from one frame to the next."""
 
 FEWEST_SAMPLES = 400
-"""The samples that one frame is computed from; a shorter waveform has no frame."""
+"""The number of samples that a frame is computed from; a shorter waveform has no frame."""
 
 
 def counts_before(frames: int) -> list[int]:

@@ -21,7 +21,7 @@ from zoo.layers import Outputs, Tensor
 from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES, STRIDE, counts_before
 
 Norm = Literal["group", "layer"]
-"""The normalization of the convolutions: of each channel over time after the first one, or of each frame after all."""
+"""The normalization: of each channel over time after the first convolution, or of each frame after each convolution."""
 
 Head = Literal["classes", "transcript"]
 """The last layers: logits of the whole clip, or of every frame."""

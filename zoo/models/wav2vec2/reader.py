@@ -61,7 +61,7 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
         ZooError: it describes a network that the builder does not make.
     """
     width, channels = config.get("hidden_size", 768), config.get("conv_dim", [512])
-    # The builder knows one norm for both, as all published networks have it.
+    # The builder has one norm for the convolutions and the transformer, as all published networks do.
     norm = config.get("feat_extract_norm", "group")
     expected = {
         "model_type": "wav2vec2",

@@ -62,7 +62,7 @@ def score(logits: np.ndarray, targets: np.ndarray) -> Score:
 
 
 def errors(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return 1 for each example that is answered wrong, and 0 for each other one."""
+    """Return 1 for each example with a wrong answer, and 0 for each other example."""
     wrong: np.ndarray = (logits.argmax(-1) != targets).astype(np.float64)
     return wrong
 

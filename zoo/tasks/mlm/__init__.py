@@ -8,7 +8,7 @@ from zoo import pretext
 
 
 def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
-    """Return the mean loss of the hidden tokens of a text, and the share of them that is found."""
+    """Return the mean loss of the hidden tokens of a text, and the share of hidden tokens that the network finds."""
     return {"loss": sums["loss"] / count, "found": sums["found"] / count}
 
 

@@ -57,7 +57,7 @@ class Answers:
         return {"targets": {name: answer.plain() for name, answer in self.answers.items()}}
 
     def cells(self) -> dict[str, Any]:
-        """Return the cells of each target, whose columns begin with its name; a number tells equal columns apart."""
+        """Return the cells of all targets; a column is named after its target, and a number makes the name unique."""
         cells: dict[str, Any] = {}
         for name, answer in self.answers.items():
             for cell, value in answer.cells().items():
@@ -93,11 +93,11 @@ class Together:
         return np.concatenate(head_outputs, -1, dtype=np.float32)
 
     def by_head(self, primary: np.ndarray) -> list[tuple[Head, np.ndarray]]:
-        """Return each target's own primary output, from those side by side."""
+        """Split primary outputs side by side into the primary output of each head."""
         return [(head, (primary[:, head.elements] * head.sizes).astype(np.float32)) for head in self.heads]
 
     def by_target(self, primary: np.ndarray) -> list[np.ndarray]:
-        """Return each target's own primary output, without its head."""
+        """Split primary outputs side by side into the primary output of each target."""
         return [output for _, output in self.by_head(primary)]
 
     def yardstick(self, expected: np.ndarray, model: Model) -> Yardstick:
@@ -224,7 +224,7 @@ class Together:
 
 
 def in_training(network: Any, model: Model) -> Any:
-    """Return a network that also gives the weights of the targets' losses, which it learns."""
+    """Return a network that learns the weights of the targets' losses, and also returns them."""
     from zoo.tasks.several.layers import with_uncertainty
 
     return with_uncertainty(network, len(model.parts))

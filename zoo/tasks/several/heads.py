@@ -45,12 +45,12 @@ class Head:
 
     @property
     def elements(self) -> slice:
-        """Its elements of the network's vector."""
+        """The target's elements of the network's vector."""
         return slice(self.start, self.start + len(self.part.labels))
 
     @property
     def sizes(self) -> np.ndarray:
-        """The usual size of each number of its primary output, float64 [labels]; 1 for logits."""
+        """The usual size of each number of the target's primary output, float64 [labels]; 1 for logits."""
         return np.array([abs(scale.mean) + scale.std for scale in self.scales])
 
     @property
@@ -59,19 +59,19 @@ class Head:
         return self.task.has_labels
 
     def output(self, name: str) -> str:
-        """Return the name that an output of its task has among those of all targets."""
+        """Return the name that an output of the target's task has among those of all targets."""
         return f"{self.word}_{name}"
 
     def named(self, entries: Mapping[str, Value]) -> dict[str, Value]:
-        """Rename entries of its task to the names that they have among those of all targets."""
+        """Rename entries of the target's task to the names that they have among those of all targets."""
         return {self.output(name): value for name, value in entries.items()}
 
     def own_outputs(self, outputs: Mapping[str, Value]) -> dict[str, Value]:
-        """Pick its outputs from those of all targets, by the names that they have in its task."""
+        """Pick the target's outputs from those of all targets, under the names that they have in its task."""
         return {name: outputs[self.output(name)] for name in self.task.outputs}
 
     def sums(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Pick its sums from those of all targets, by the names that they have in its task."""
+        """Pick the target's sums from those of all targets, under the names that they have in its task."""
         beginning = self.output("")
         return {key.removeprefix(beginning): value for key, value in sums.items() if key.startswith(beginning)}
 

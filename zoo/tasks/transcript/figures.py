@@ -121,7 +121,7 @@ def distance(hypothesis: Sequence[Hashable], reference: Sequence[Hashable]) -> i
 
 
 def error_rate(errors: np.ndarray, parts: np.ndarray) -> tuple[float, float, float]:
-    """Return the errors of all examples over their parts, and the ends of its 95 % bootstrap interval."""
+    """Return the error rate, errors over parts of all examples, and the ends of its 95 % bootstrap interval."""
     value = float(errors.sum() / parts.sum())
     drawn_errors, drawn_parts = resampled_sums(np.stack([errors, parts], 1)).T
     return (value, *percentile_interval(value, drawn_errors / drawn_parts))
@@ -134,7 +134,7 @@ def _counts(transcripts: Sequence[Sequence[str]], said: Sequence[Sequence[str]])
 
 
 def draw_errors(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
-    """Draw how many transcripts have which share of wrong words; `say` is called where that fails."""
+    """Draw a histogram of the share of wrong words in a transcript; `say` is called if that fails."""
     shares = [min(1.0, example.wrong_words / len(example.said.split())) for example in evaluation.transcripts]
 
     def paint(figure: Any) -> None:

@@ -92,7 +92,7 @@ def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, Err
 
 
 def _centered(targets: np.ndarray) -> np.ndarray:
-    """Return the targets less their median, which are exactly 0 where a value does not vary, float64."""
+    """Return the targets minus their median, float64; a value that does not vary is exactly 0."""
     values = targets.astype(np.float64)
     centered: np.ndarray = values - np.median(values, 0)
     return centered
