@@ -187,13 +187,13 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
 
     `origin` is the name of the models that `digests.initial` belongs to, for the messages.
     """
-    for name, examples, others_description, others in (
+    for name, examples, other_examples, other_digests in (
         ("validation", dataset.validation, "training examples", digests.train),
         ("test", dataset.test, "training examples", digests.train),
         ("test", dataset.test, "validation examples", digests.validation),
         ("test", dataset.test, f"training examples of {origin}", digests.initial),
     ):
-        shared = np.flatnonzero(examples.known(others))
+        shared = np.flatnonzero(examples.known(other_digests))
         if len(shared):
             names = listed((examples.names(int(index)) for index in shared), most=3)
-            yield f"{len(shared)} of {len(examples)} {name} examples are also {others_description}: {names}"
+            yield f"{len(shared)} of {len(examples)} {name} examples are also {other_examples}: {names}"

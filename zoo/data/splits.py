@@ -90,9 +90,9 @@ def draw(
         members = np.flatnonzero((classes == number) & (first == np.arange(len(examples))))
         if len(members) < 2:
             copies = int((classes == number).sum()) - len(members)
-            whose = f"'{labels[number]}' has" if is_class(examples[0].target) else "there are"
+            subject = f"'{labels[number]}' has" if is_class(examples[0].target) else "there are"
             raise ZooError(
-                f"{whose} too few {plural} to draw a split from"
+                f"{subject} too few {plural} to draw a split from"
                 + (f" ({copies} are copies of others)" if copies else "")
                 + ": add some, or provide val and test splits"
                 + (", or draw from the copies, too, with --set split.copies_together=false" if copies else "")

@@ -69,13 +69,13 @@ def load_unlabeled(
     source_dir = data_dir if "data_dir" in parsed_source.options and not in_place else None
     origin, raw = read_source(source, dataset.kind, source_dir, columns, bad_examples, say, labeled=False)
     chosen = [example for example in raw.examples if example.split == "train"] or raw.examples
-    every = Examples.of(chosen)
-    held = np.isin(every.digests, np.union1d(dataset.validation.digests, dataset.test.digests))
+    all_examples = Examples.of(chosen)
+    held = np.isin(all_examples.digests, np.union1d(dataset.validation.digests, dataset.test.digests))
     if held.any():
         say(f"left out: {int(held.sum())} unlabeled examples that are also validation or test examples")
     if held.all():
         raise ZooError(f"--unlabeled {source}: all are validation or test examples: name other data")
-    examples = every.only(np.flatnonzero(~held))
+    examples = all_examples.only(np.flatnonzero(~held))
     data = Data(
         source=origin.text(raw.argument),
         data_dir=raw.data_dir,

@@ -219,14 +219,14 @@ def _changes(plan: _Plan, published: KerasApplication) -> Iterator[str]:
 
 def _advice(layers: list[StoredLayer], family: str, size: str) -> str:
     """Say what to do about a file that does not fit."""
-    for other, row in matching():
+    for other_family, row in matching():
         published = row.weights.get("keras")
         trained_count = _trained_count(layers, published.names) if published else None
         if trained_count is None or not math.isclose(trained_count, row.parameters, rel_tol=0.02):
             continue
-        if (other.name, row.name) == (family, size):
+        if (other_family.name, row.name) == (family, size):
             return "it is this network at another image size, number of channels or number of classes: ask for those"
-        return f"it fits {other.name} {row.name}"
+        return f"it fits {other_family.name} {row.name}"
     return "it fits no network that zoo knows"
 
 

@@ -59,9 +59,9 @@ def unwrapped(names: Iterable[str], is_known: Callable[[str], bool]) -> Unwrappe
 
     A prefix stays if a name is known with it. PyTorch's count of averaged models is left out.
     """
-    every = [name for name in names if _last(name) != AVERAGED]
-    prefix = "" if any(map(is_known, every)) else common_prefix(every)
-    return Unwrapped(prefix, tuple(name.removeprefix(prefix) for name in every))
+    kept_names = [name for name in names if _last(name) != AVERAGED]
+    prefix = "" if any(map(is_known, kept_names)) else common_prefix(kept_names)
+    return Unwrapped(prefix, tuple(name.removeprefix(prefix) for name in kept_names))
 
 
 def common_prefix(names: Iterable[str]) -> str:

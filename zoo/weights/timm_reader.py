@@ -161,15 +161,15 @@ def _axes_and_shape(
 
 def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int) -> str:
     """Say what to do about a file that does not fit a network with `classes` classes."""
-    for other, row in matching():
+    for other_family, row in matching():
         if "timm" not in row.weights:
             continue
         names = row.weights["timm"].names
         trained_count = _trained_count(shapes, names)
         if trained_count is None or not math.isclose(trained_count, row.parameters, rel_tol=0.02):
             continue
-        if (other.name, row.name) != (family, size):
-            return f"it fits {other.name} {row.name}"
+        if (other_family.name, row.name) != (family, size):
+            return f"it fits {other_family.name} {row.name}"
         class_count = _class_count(shapes, names)
         if class_count is None:
             return "it has no head for classes, and zoo reads only files with one"

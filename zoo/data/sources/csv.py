@@ -74,8 +74,8 @@ def read(
     if len(tables) > 1 and {*frame.splits} == {"train"}:
         say(f"{len(tables)} files are read as one table, because none is called after a split")
     if kind == "table" and frame.unreadable:
-        others = [f"{shown(name)} ({of_type})" for name, of_type in frame.unreadable.items()]
-        say(f"left out: columns that are not numbers, text, dates or booleans: {listed(others, most=5)}")
+        skipped_columns = [f"{shown(name)} ({of_type})" for name, of_type in frame.unreadable.items()]
+        say(f"left out: columns that are not numbers, text, dates or booleans: {listed(skipped_columns, most=5)}")
     recorded_dir = str(expanded(data_dir).resolve()) if data_dir else None
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame

@@ -224,10 +224,10 @@ def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
     """
     names = {split: {composed(folder.name): folder.name for folder in folders} for split, folders in splits.items()}
     labels = names["train"]
-    for split, others in names.items():
+    for split, split_labels in names.items():
         differing = [
-            *(f"{split} lacks {quoted(name)}" for key, name in labels.items() if key not in others),
-            *(f"train lacks {quoted(name)}" for key, name in others.items() if key not in labels),
+            *(f"{split} lacks {quoted(name)}" for key, name in labels.items() if key not in split_labels),
+            *(f"train lacks {quoted(name)}" for key, name in split_labels.items() if key not in labels),
         ]
         if differing:
             raise ZooError(

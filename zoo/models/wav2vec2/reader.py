@@ -197,16 +197,16 @@ def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     folded = dict(arrays)
     for name, lengths in arrays.items():
-        for ending, other in WEIGHT_NORMS.items():
-            stem = name.removesuffix(ending)
-            if name == stem or stem + other not in arrays:
+        for length_ending, direction_ending in WEIGHT_NORMS.items():
+            stem = name.removesuffix(length_ending)
+            if name == stem or stem + direction_ending not in arrays:
                 continue
-            directions = arrays[stem + other].astype(np.float64)
+            directions = arrays[stem + direction_ending].astype(np.float64)
             axes = tuple(axis for axis, size in enumerate(lengths.shape) if size == 1)
             norms = np.sqrt((directions**2).sum(axes, keepdims=True))
             # A direction of nothing but zeros has no length.
             kernel = directions * (lengths / np.where(norms == 0, 1, norms))
-            del folded[name], folded[stem + other]
+            del folded[name], folded[stem + direction_ending]
             folded[f"{stem}.weight"] = kernel.astype(np.float32)
     return folded
 

@@ -105,14 +105,14 @@ def answer(outputs: Mapping[str, np.ndarray], model: Model, top: int) -> Likelie
 
 def summary(result: Evaluation) -> str:
     """Return the figures of all examples, then a row for each class."""
-    more = "".join(
+    optional_figures = "".join(
         f"  {name} {value:.4f}"
         for name, value in (("top-5", result.top5), ("log loss", result.log_loss), ("AUC", result.roc_auc))
         if value is not None
     )
     first = (
         f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
-        f"{result.correct} of {result.examples} examples){more}\n"
+        f"{result.correct} of {result.examples} examples){optional_figures}\n"
     )
     rows = [(printable(one.label), one.precision, one.recall, one.f1, one.examples) for one in result.classes]
     rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.examples))
