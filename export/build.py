@@ -97,13 +97,13 @@ def export(
                 files.write_text(staging / name, content)
             model = graph.trace(keras_model, this.model)
             reference_of = functools.partial(of_examples, test=dataset.test) if dataset else of_stand_ins
-            made = _write_all(staging, rows, model, reference_of, dataset, settings, gates.client_gate)
-            results = (gates.network_gate(keras_model, this.model), *made.gates)
+            written = _write_all(staging, rows, model, reference_of, dataset, settings, gates.client_gate)
+            results = (gates.network_gate(keras_model, this.model), *written.gates)
             _refuse_failed(results, f"{run_folder} makes no artifact")
-            np.savez(staging / artifact.GOLDEN, allow_pickle=False, **made.reference.golden())
-            known = digests.found(run_folder)
-            if known.exists():
-                digests.write(staging / digests.FILE, digests.read(known))
+            np.savez(staging / artifact.GOLDEN, allow_pickle=False, **written.reference.golden())
+            run_digests = digests.found(run_folder)
+            if run_digests.exists():
+                digests.write(staging / digests.FILE, digests.read(run_digests))
             elif dataset:
                 origins = (None,) if this.initial or this.teacher else ()
                 digests.write(staging / digests.FILE, digests.digests_of(dataset, origins=origins))
@@ -117,7 +117,7 @@ def export(
                 formats=tuple(formats),
                 files={},
                 gates=results,
-                score={name: made.score[name] for name in formats if name in made.score},
+                score={name: written.score[name] for name in formats if name in written.score},
                 license={
                     "weights": run.license_of_weights(this) or "whoever trained them decides",
                     "data": this.data.license if this.data else kind.data.stand_ins()[1],
@@ -126,7 +126,7 @@ def export(
                 initial=this.initial,
                 teacher=this.teacher,
                 unlabeled=this.unlabeled,
-                **made.fields,
+                **written.fields,
             )
             files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))
             artifact.write(staging, manifest)
@@ -149,14 +149,14 @@ def try_export(description: Model) -> None:
         Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
     """
     model = graph.trace(_without_zeros(factory.build(description)), description)
-    both = _in_order(BOTH)
-    rows = [row for row in both if _holds(row, model)] or both
+    candidates = _in_order(BOTH)
+    rows = [row for row in candidates if _holds(row, model)] or candidates
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         options = Int8Options(this_machine())
         settings = Settings(OPSET, options, folder / CALIBRATION, lambda line: None)
-        made = _write_all(folder, rows, model, of_noise, None, settings)
-    _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
+        written = _write_all(folder, rows, model, of_noise, None, settings)
+    _refuse_failed(written.gates, f"{description.family} {description.size} cannot be exported")
 
 
 def _holds(row: Format, model: TracedModel) -> bool:
@@ -178,8 +178,8 @@ def _without_zeros(model: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Made:
-    """The results of writing all formats; `fields` are those of the manifest that single formats fill."""
+class _Written:
+    """The results of writing all formats; `fields` holds the manifest's fields that single formats fill."""
 
     gates: tuple[Gate, ...]
     score: dict[str, Score]
@@ -189,7 +189,7 @@ class _Made:
 
 def _with_sources(formats: Sequence[str]) -> tuple[str, ...]:
     """Return the formats, each after the one that it is made from."""
-    return tuple(dict.fromkeys(one for name in formats for one in reversed(_chain(name))))
+    return tuple(dict.fromkeys(needed for name in formats for needed in reversed(_chain(name))))
 
 
 def _chain(name: str | None) -> list[str]:
@@ -209,22 +209,23 @@ def _in_order(formats: Sequence[str]) -> list[Format]:
     return sorted(rows, key=lambda row: (len(_chain(row.name)), not row.heavy))
 
 
-def _write(one: Writer, description: Model) -> None:
+def _write(writer: Writer, description: Model) -> None:
     """Write a format.
 
     Raises:
         Refused: its writer cannot convert the network.
     """
     try:
-        one.write()
+        writer.write()
     except (ZooError, OSError):
         raise
-    except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
+    # tf2onnx and TensorFlow raise many classes of errors for operations that they cannot convert.
+    except Exception as error:
         if out_of_memory(error):
             raise
-        why = "it has a layer that cannot be converted" if one.row.source is None else "export without this format"
+        why = "it has a layer that cannot be converted" if writer.row.source is None else "export without this format"
         raise Refused(
-            f"{description.family} {description.size} cannot be written as {one.row.name} "
+            f"{description.family} {description.size} cannot be written as {writer.row.name} "
             f"({class_and_message(error)}): {why}"
         ) from error
 
@@ -237,7 +238,7 @@ def _write_all(
     dataset: Dataset | None,
     settings: Settings,
     reference_gate: Callable[[Reference], Gate] | None = None,
-) -> _Made:
+) -> _Written:
     """Write each format, run its gates, and score it on the test examples.
 
     `reference_gate` runs while the first format is written.
@@ -259,39 +260,39 @@ def _write_all(
         unfinished: list[Callable[[], list[Gate]]] = []
         if reference_gate is not None:
             unfinished.append(executor.submit(lambda: [reference_gate(reference.result())]).result)
-        for one in writers:
-            if one.row.source is not None:
+        for writer in writers:
+            if writer.row.source is not None:
                 # Latencies are compared from here on: nothing else may run.
                 results += _late_gates(unfinished)
-                _refuse_failed(results, f"{one.row.name} cannot be made")
-            settings.say(f"writing {one.row.name}")
-            _write(one, model.description)
-            opened = functools.cache(functools.partial(one.row.open, one.path, None))
-            results += one.gates(opened)
-            results += gates.output_gates(one.row, opened, reference.result())
-            unfinished.append(one.late_gates)
+                _refuse_failed(results, f"{writer.row.name} cannot be made")
+            settings.say(f"writing {writer.row.name}")
+            _write(writer, model.description)
+            opened = functools.cache(functools.partial(writer.row.open, writer.path, None))
+            results += writer.gates(opened)
+            results += gates.output_gates(writer.row, opened, reference.result())
+            unfinished.append(writer.late_gates)
             if all(gate.passed for gate in results):
-                if one.row.golden != artifact.GOLDEN:
+                if writer.row.golden != artifact.GOLDEN:
                     golden = reference.result().golden(opened().run)
-                    np.savez(folder / one.row.golden, allow_pickle=False, **golden)
+                    np.savez(folder / writer.row.golden, allow_pickle=False, **golden)
                 if dataset is not None:
-                    settings.say(f"measuring {one.row.name} on {len(dataset.test)} test examples")
-                    found = _primary_outputs(one.row, opened(), dataset.test, reference.result())
+                    settings.say(f"measuring {writer.row.name} on {len(dataset.test)} test examples")
+                    outputs = _primary_outputs(writer.row, opened(), dataset.test, reference.result())
                     task = task_of(model.description)
-                    measured = task.measured(found, model.description)
-                    scores[one.row.name] = task.score(measured, dataset.test.targets)
-                    right[one.row.name] = accuracy.right(found, dataset.test, model.description)
+                    measured = task.measured(outputs, model.description)
+                    scores[writer.row.name] = task.score(measured, dataset.test.targets)
+                    right[writer.row.name] = accuracy.right(outputs, dataset.test, model.description)
             del opened
             # TensorFlow's graphs are reference cycles that own a second copy of the weights. The next format needs that
             # memory.
             gc.collect()
-            if one.row.name in right:
-                one.refuse_over_budget(right)
+            if writer.row.name in right:
+                writer.refuse_over_budget(right)
         results += _late_gates(unfinished)
-    return _Made(
+    return _Written(
         tuple(results),
         scores,
-        {name: value for one in writers for name, value in one.fields().items()},
+        {name: value for writer in writers for name, value in writer.fields().items()},
         reference.result(),
     )
 
@@ -309,9 +310,9 @@ def _primary_outputs(row: Format, session: Session, test: Examples, reference: R
     Raises:
         Refused: some are not finite.
     """
-    found = accuracy.primary_outputs(session.run, test, reference.description, reference.at_once)
-    refuse_not_finite(finite(found), test.names, f"the {row.name} file")
-    return found
+    outputs = accuracy.primary_outputs(session.run, test, reference.description, reference.at_once)
+    refuse_not_finite(finite(outputs), test.names, f"the {row.name} file")
+    return outputs
 
 
 def _refuse_failed(results: Sequence[Gate], beginning: str) -> None:

@@ -38,14 +38,14 @@ RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 """ONNX operators with random results."""
 
 Batch = tuple[np.ndarray, Arrays]
-"""The places of some examples in the reference, and a file's outputs for them."""
+"""The positions of some examples in the reference, and a file's outputs for them."""
 
 
 def gate(name: str, check: Callable[[], Verdict]) -> Gate:
     """Run a check; an exception is a failed gate with the exception's message."""
     try:
         passed, figures = check()
-    except Exception as error:  # the frameworks raise many kinds of exceptions
+    except Exception as error:  # the frameworks raise exceptions of many classes
         return Gate(name, False, {"error": one_line(error, 400)})
     return Gate(name, passed, figures)
 
@@ -82,7 +82,7 @@ def client_gate(reference: Reference) -> Gate:
             client, graph = forms(by_client), forms(decoded)
             if refused or client != graph:
                 return False, {"refused": refused, "client": client, "graph": graph}
-            differences += [largest_difference(one, decoded[name]) for name, one in by_client.items()]
+            differences += [largest_difference(array, decoded[name]) for name, array in by_client.items()]
         count = sum(len(examples) for examples, _, _ in compared)
         return max(differences) <= limit, {
             "examples": count,
@@ -107,8 +107,8 @@ def format_gates(row: Format, path: Path, opened: Callable[[], Session], descrip
     """
 
     def check() -> Verdict:
-        found, wanted = opened().signature, contract.of_every_format(description)
-        return not departures(found, wanted), {"found": found.described(), "wanted": wanted.described()}
+        actual, wanted = opened().signature, contract.of_every_format(description)
+        return not departures(actual, wanted), {"found": actual.described(), "wanted": wanted.described()}
 
     try:
         faults = row.checks(path, opened(), description)
@@ -116,7 +116,7 @@ def format_gates(row: Format, path: Path, opened: Callable[[], Session], descrip
         faults = {"checks": [one_line(error, 400)]}
     return [
         gate(f"{row.name}_contract", check),
-        *(Gate.of(f"{row.name}_{name}", found) for name, found in faults.items()),
+        *(Gate.of(f"{row.name}_{name}", problems) for name, problems in faults.items()),
     ]
 
 
@@ -132,8 +132,8 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
     def same_in_batches() -> Verdict:
         if row.batch_tolerance is None:
             return batches(computed(), reference, reference.expected, row.tolerance)
-        singles = (part(reference.inputs, slice(place, place + 1)) for place in range(size(reference.inputs)))
-        alone = np.concatenate([reference.primary(opened().run(one)) for one in singles])
+        singles = (part(reference.inputs, slice(number, number + 1)) for number in range(size(reference.inputs)))
+        alone = np.concatenate([reference.primary(opened().run(example)) for example in singles])
         return batches(computed(), reference, alone, row.batch_tolerance)
 
     def same_in_every_size() -> Verdict:
@@ -158,7 +158,7 @@ def in_batches(run: Compute, reference: Reference) -> list[Batch]:
     order = np.arange(max(count, sum(BATCHES))) % count
     rest = range(sum(BATCHES) + reference.at_once, len(order), reference.at_once)
     split = np.split(order, [*np.cumsum(BATCHES), *rest])
-    return [(places, run(part(reference.inputs, places))) for places in split if len(places)]
+    return [(positions, run(part(reference.inputs, positions))) for positions in split if len(positions)]
 
 
 def primary_outputs_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
@@ -176,16 +176,16 @@ def batches(
         return False, {"problem": f"{' or '.join(stated)} that are not finite"}
     task = task_of(description)
     yardstick = task.yardstick(expected, description)
-    for places, outputs in computed[: len(BATCHES)]:
+    for positions, outputs in computed[: len(BATCHES)]:
         for name, tensor in stated.items():
-            if not tensor.sized({contract.BATCH: len(places)}).fits(outputs[name]):
+            if not tensor.sized({contract.BATCH: len(positions)}).fits(outputs[name]):
                 return False, {
-                    "batch": len(places),
+                    "batch": len(positions),
                     "output": name,
                     "shape": list(outputs[name].shape),
                     "dtype": str(outputs[name].dtype),
                 }
-        worst = max(worst, yardstick.largest(reference.primary(outputs), expected[places]))
+        worst = max(worst, yardstick.largest(reference.primary(outputs), expected[positions]))
         inconsistent = max(inconsistent, task.consistency(outputs))
     return worst <= tolerance and inconsistent <= PROBABILITY_TOLERANCE, {
         "batches": list(BATCHES),
@@ -201,10 +201,10 @@ def at_own_size(run: Compute, reference: Reference, tolerance: float) -> Verdict
         return True, {}
     yardstick, worst = task_of(reference.description).yardstick(reference.expected, reference.description), 0.0
     for inputs, outputs in reference.alone:
-        found, expected = reference.primary(run(inputs)), reference.primary(outputs)
-        if found.shape != expected.shape:
-            return False, {"alone": forms(inputs), "shape": list(found.shape), "expected": list(expected.shape)}
-        worst = max(worst, yardstick.largest(found, expected))
+        answers, expected = reference.primary(run(inputs)), reference.primary(outputs)
+        if answers.shape != expected.shape:
+            return False, {"alone": forms(inputs), "shape": list(answers.shape), "expected": list(expected.shape)}
+        worst = max(worst, yardstick.largest(answers, expected))
     return worst <= tolerance, {
         "alone": [forms(inputs) for inputs, _ in reference.alone],
         "largest_difference_alone": worst,
@@ -242,9 +242,9 @@ def _operations(path: Path) -> Verdict:
     import onnx
 
     nodes = Counter((node.domain, node.op_type) for node in skeleton.load(path).graph.node)
-    foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
-    random = sorted(kind for _, kind in nodes if kind in RANDOM)
-    counted = {kind: count for (_, kind), count in sorted(nodes.items())}
+    foreign = sorted(f"{domain}:{op_type}" for domain, op_type in nodes if domain or not onnx.defs.has(op_type, domain))
+    random = sorted(op_type for _, op_type in nodes if op_type in RANDOM)
+    counted = {op_type: count for (_, op_type), count in sorted(nodes.items())}
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 

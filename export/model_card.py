@@ -39,15 +39,15 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_started_from(manifest.initial)] if manifest.initial else [])
         + ([_learned_from(manifest.teacher)] if manifest.teacher else [])
     )
-    rows = [formats.find(one) for one in manifest.formats]
+    rows = [formats.find(format_name) for format_name in manifest.formats]
     use = "\n".join(row.card(name, model) for row in rows)
     libraries = " or ".join(dict.fromkeys(f"`{row.library}`" for row in rows))
     where = f"where {libraries} is installed" if all(row.heavy for row in rows) else "anywhere, without TensorFlow"
-    each = [(part.name, part.labels) for part in model.parts] or [(model.task, model.labels)]
+    labels_of_parts = [(part.name, part.labels) for part in model.parts] or [(model.task, model.labels)]
     labels = "".join(
-        f"| {_cell(name)} | {len(own)}: {names([*map(_cell, own)], 20)} (all in `labels.txt`, in the order of the "
-        "outputs) |\n"
-        for name, own in each
+        f"| {_cell(name)} | {len(own_labels)}: {names([*map(_cell, own_labels)], 20)} (all in `labels.txt`, "
+        "in the order of the outputs) |\n"
+        for name, own_labels in labels_of_parts
     )
     return f"""{hub_metadata.block(name, manifest)}
 # {name}
@@ -109,9 +109,9 @@ def _also_trained_on(unlabeled: Data, kind: Input) -> str:
 
 
 def _weights_from(weights: Weights) -> str:
-    place = weights.repository or weights.file
+    origin = weights.repository or weights.file
     revision = f" at `{weights.revision}`" if weights.revision else ""
-    return f"| weights | {_cell(place or '')} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
+    return f"| weights | {_cell(origin or '')} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
 
 
 def _started_from(initial: InitialWeights) -> str:
@@ -138,11 +138,14 @@ def _score(manifest: Manifest, kind: Input) -> str:
         return "Not measured: these weights came without data. `zoo evaluate … --data` measures it."
     first = next(iter(manifest.score.values()))
     rows = [
-        f"| {name} | {it.value:.4f} | {it.low:.4f} – {it.high:.4f} | {it.examples} |"
+        f"| {name} | {figures.value:.4f} | {figures.low:.4f} – {figures.high:.4f} | {figures.examples} |"
         for format_name, score in manifest.score.items()
-        for name, it in (
+        for name, figures in (
             (format_name, score),
-            *((f"{format_name}: {_cell(part)}, {own.metric}", own) for part, own in score.parts.items()),
+            *(
+                (f"{format_name}: {_cell(part)}, {part_score.metric}", part_score)
+                for part, part_score in score.parts.items()
+            ),
         )
     ]
     header = [f"| file | {first.metric} | 95 % interval | {kind.plural} |", "|---|---|---|---|"]
@@ -166,26 +169,26 @@ def _overlap(manifest: Manifest, kind: Input) -> str:
 
 def _int8(manifest: Manifest, kind: Input) -> str:
     """Return the section on int8, its loss of accuracy and its latency; empty where there is no int8 file."""
-    made = manifest.int8
-    if made is None:
+    int8 = manifest.int8
+    if int8 is None:
         return ""
-    test, speed = made.test, made.speed
-    kept = ", ".join(f"`{one.node}`" for one in made.kept) or "none"
+    test, speed = int8.test, int8.speed
+    kept = ", ".join(f"`{kept_node.node}`" for kept_node in int8.kept) or "none"
     latency = (
         f"{speed.ratio:.2f} times that of float32 ({speed.low:.2f} – {speed.high:.2f})" if speed else "not measured"
     )
     shapes = (speed.shapes if speed else None) or {}
     measured = "".join(f", `{name}` {list(shape)}" for name, shape in shapes.items())
-    forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
+    forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in int8.forced)
     tested = f"the {test.examples} test {kind.plural}"
-    elsewhere = WITHOUT_VNNI if made.target == "x86-vnni" else ""
-    return f"""## int8, for {made.target}
+    elsewhere = WITHOUT_VNNI if int8.target == "x86-vnni" else ""
+    return f"""## int8, for {int8.target}
 
 | | |
 |---|---|
 | loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on {tested} |
-| | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
+| | right in float32 only: {test.lost}; in int8 only: {test.gained}; {int8.max_drop:g} points were allowed |
 | latency | {latency}, one thread, one {kind.noun}{measured} |
-| nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
+| nodes left in float32 | {len(int8.kept)} of {int8.nodes}: {kept} |
 {forced}{elsewhere}
 """

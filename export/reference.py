@@ -134,8 +134,8 @@ def decoded_by_graph(raw: Sequence[Any], preprocessing: Any) -> tuple[Arrays, tu
 
     kind = kind_of(preprocessing)
     arrays = kind.client.raw_arrays(raw, preprocessing)
-    found, status = kind.graph.decoded({name: tf.constant(one) for name, one in arrays.items()}, preprocessing)
-    return {name: one.numpy() for name, one in found.items()}, tuple(text.decode() for text in status.numpy())
+    decoded, status = kind.graph.decoded({name: tf.constant(array) for name, array in arrays.items()}, preprocessing)
+    return {name: tensor.numpy() for name, tensor in decoded.items()}, tuple(text.decode() for text in status.numpy())
 
 
 class _KerasModel:
@@ -148,14 +148,16 @@ class _KerasModel:
         self.kind = kind_of(description.preprocessing)
         self.at_once = batch_within(MEMORY, model.model, most=EXAMPLES)
         tensors = self.kind.client.tensors(description.preprocessing)
-        self.takes_any_size = any(not isinstance(one, int) for tensor in tensors.values() for one in tensor.shape[1:])
+        self.takes_any_size = any(
+            not isinstance(length, int) for tensor in tensors.values() for length in tensor.shape[1:]
+        )
         specs = {name: spec(tensor) for name, tensor in tensors.items()}
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is computed.
         @tf.function(input_signature=[specs, tf.TensorSpec([])], autograph=False)
         def function(inputs: Any, scale: Any) -> Any:
             def network(prepared: dict[str, Any]) -> Any:
-                scaled = {key: one * scale if one.dtype.is_floating else one for key, one in prepared.items()}
+                scaled = {key: value * scale if value.dtype.is_floating else value for key, value in prepared.items()}
                 return model.network(scaled)
 
             return outputs(inputs, network, description)
@@ -173,22 +175,22 @@ class _KerasModel:
         Raises:
             Refused: some outputs are not finite. The message counts the examples and names the first one by `name`.
         """
-        found = joined(
+        computed = joined(
             [
                 {key: value.numpy() for key, value in self._function(batch, scale).items()}
                 for batch in parts(inputs, self.at_once)
             ]
         )
-        refuse_not_finite(finite(self._primary(found)), name, "the network")
-        return found
+        refuse_not_finite(finite(self._primary(computed)), name, "the network")
+        return computed
 
     def steady(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Tell for each example whether its answer is steady, see `STEADY`: bool [examples]."""
-        found, moved = (self._primary(self.outputs(inputs, scale)) for scale in (1.0, 1 + LAST_BITS))
+        answers, moved = (self._primary(self.outputs(inputs, scale)) for scale in (1.0, 1 + LAST_BITS))
         yardstick = task_of(self.description).yardstick
-        ones = [slice(place, place + 1) for place in range(size(inputs))]
-        apart = [yardstick(found[one], self.description).largest(moved[one], found[one]) for one in ones]
-        fits: np.ndarray = np.array(apart) <= STEADY
+        rows = [slice(number, number + 1) for number in range(size(inputs))]
+        differences = [yardstick(answers[row], self.description).largest(moved[row], answers[row]) for row in rows]
+        fits: np.ndarray = np.array(differences) <= STEADY
         return fits
 
     def reference(
@@ -207,7 +209,8 @@ class _KerasModel:
         sent = self.kind.data.samples(samples, preprocessing)
         decoded, statuses = decoded_by_graph(sent, preprocessing)
         alone = [
-            (one, self.outputs(one, name=lambda _: "an example alone")) for one in self._alone([*raw, *further], inputs)
+            (batch, self.outputs(batch, name=lambda _: "an example alone"))
+            for batch in self._alone([*raw, *further], inputs)
         ]
         return Reference(
             description=self.description,
@@ -226,8 +229,8 @@ class _KerasModel:
         """Encode the smallest raw example and one of median size alone, unless they are as large as `inputs`."""
         if not self.takes_any_size:
             return []
-        encoded = [self.kind.client.encode([one], self.description.preprocessing) for one in raw]
+        encoded = [self.kind.client.encode([example], self.description.preprocessing) for example in raw]
         ordered = sorted(encoded, key=volume)
-        chosen = {str(forms(one)): one for one in (ordered[0], ordered[len(ordered) // 2])}
+        chosen = {str(forms(batch)): batch for batch in (ordered[0], ordered[len(ordered) // 2])}
         chosen.pop(str(forms(part(inputs, slice(1)))), None)
         return [*chosen.values()]

@@ -94,7 +94,7 @@ def benchmark(
     seconds: float = SECONDS,
     seed: int = 0,
     say: Say = silent,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, next_step: None,
 ) -> list[Row]:
     """Measure every artifact in every runtime at every batch and number of threads, in turns within one process.
 
@@ -159,46 +159,48 @@ def benchmark(
     return rows
 
 
-def _checked(what: str, numbers: Sequence[int], most: int) -> list[int]:
+def _checked(name: str, numbers: Sequence[int], most: int) -> list[int]:
     """Return the numbers, each once, in the given order; raise ZooError for one that is out of range."""
     if not numbers:
-        raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
+        raise ZooError(f"no {name} are named: give numbers from 1 to {most}, such as 1")
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise ZooError(f"{what} {number!r:.40} is not a whole number: give numbers from 1 to {most}")
+            raise ZooError(f"{name} {number!r:.40} is not a whole number: give numbers from 1 to {most}")
         if not 1 <= number <= most:
-            raise ZooError(f"{what} {number}: a number from 1 to {most} is needed")
+            raise ZooError(f"{name} {number}: a number from 1 to {most} is needed")
     return list(dict.fromkeys(map(int, numbers)))
 
 
 def _contenders(artifacts: Sequence[Path], runtimes: Sequence[str] | None, say: Say) -> list[_Contender]:
     if not artifacts:
         raise ZooError("there is nothing to measure: name artifacts that 'zoo export' wrote")
-    asked = [formats.find(runtime) for runtime in dict.fromkeys(runtimes or ())]
-    for row in asked:
+    requested = [formats.find(runtime) for runtime in dict.fromkeys(runtimes or ())]
+    for row in requested:
         formats.import_library(row)
-    found = []
+    contenders = []
     for artifact in dict.fromkeys(artifacts):
         manifest = read(artifact)
-        for row in asked:
+        for row in requested:
             mend = f"measure it with --runtime {','.join(manifest.formats)}, or export it with that format"
             refuse_unavailable(artifact, manifest, row, mend)
         # In the manifest's order; other runtimes for its files come last.
-        own = [formats.find(name) for name in manifest.formats if not asked or name in (row.name for row in asked)]
-        missing = [row for row in own if not formats.is_installed(row)]
-        if len(missing) == len(own) and missing:
+        own_formats = [
+            formats.find(name) for name in manifest.formats if not requested or name in (row.name for row in requested)
+        ]
+        missing = [row for row in own_formats if not formats.is_installed(row)]
+        if len(missing) == len(own_formats) and missing:
             formats.import_library(missing[0])
         for row in missing:
             say(f"{artifact}: {row.name} is left out, because {row.library} is not installed")
-        own = [row for row in own if row not in missing]
-        rows = [*own, *(row for row in asked if row not in own)]
+        own_formats = [row for row in own_formats if row not in missing]
+        rows = [*own_formats, *(row for row in requested if row not in own_formats)]
         _refuse_other_files(artifact, manifest, rows)
-        found += [_Contender(artifact, row, manifest) for row in rows]
-    return found
+        contenders += [_Contender(artifact, row, manifest) for row in rows]
+    return contenders
 
 
 def _files(files: dict[str, File], row: Format) -> dict[str, File]:
-    """Those of an artifact's files that a format's runtime reads."""
+    """Return those of an artifact's files that a format's runtime reads."""
     return {name: file for name, file in files.items() if row.owns(name)}
 
 
@@ -206,8 +208,8 @@ def _refuse_other_files(artifact: Path, manifest: Manifest, rows: Sequence[Forma
     """Raise Refused unless the formats' files are those that the score in the manifest was measured on."""
     stored = own_hashes(artifact, manifest)
     for row in rows:
-        wanted, found = _files(manifest.files, row), _files(stored, row)
-        other = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
+        wanted, actual = _files(manifest.files, row), _files(stored, row)
+        other = sorted(name for name in actual.keys() | wanted if actual.get(name) != wanted.get(name))
         if other or not wanted:
             raise Refused(
                 f"{artifact}: {other[0] if other else row.name} is not the manifest's, so its score is unknown: "
@@ -216,7 +218,7 @@ def _refuse_other_files(artifact: Path, manifest: Manifest, rows: Sequence[Forma
 
 
 def _cost(contender: _Contender, batch: int, threads: int, seed: int) -> _Cost:
-    """The time and memory that a fresh process takes to load a format and to compute one batch."""
+    """Return the time and memory that a fresh process takes to load a format and to compute one batch."""
     request = {
         "artifact": str(contender.artifact),
         "runtime": contender.row.name,
@@ -240,7 +242,7 @@ def _rows(
     costs: dict[tuple[int, int], _Cost],
     seed: int,
 ) -> list[Row]:
-    """The rows of all contenders with one batch and number of threads, from what each session measured."""
+    """Return the rows of all contenders with one batch and number of threads, from the measurements of each session."""
     harness = float(np.median([session["harness"] for session in measured]))
     taken = [[np.array(session["latencies"][index]) for session in measured] for index in range(len(contenders))]
     rows = []

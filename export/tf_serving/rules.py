@@ -87,11 +87,11 @@ def version_folder(base: Path) -> Path:
     Raises:
         ZooError: there is none, or more than one.
     """
-    found = [path for path in sorted(base.glob("*")) if path.is_dir() and _is_version(path.name)]
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found)
+    folders = [path for path in sorted(base.glob("*")) if path.is_dir() and _is_version(path.name)]
+    if len(folders) != 1:
+        names = ", ".join(path.name for path in folders)
         raise ZooError(f"{base} should hold one folder named by a whole number, it has {names or 'none'}: export again")
-    return found[0]
+    return folders[0]
 
 
 def read_meta_graph(version: Path) -> Any:
@@ -140,7 +140,7 @@ def signatures(exported: ExportedModel) -> Figures:
         }
         for name, signature in exported.contract.items()
     }
-    found = {
+    actual = {
         name: {
             "inputs": {key: _form(tensor) for key, tensor in sorted(signature.inputs.items())},
             "outputs": {key: _form(tensor) for key, tensor in sorted(signature.outputs.items())},
@@ -148,15 +148,15 @@ def signatures(exported: ExportedModel) -> Figures:
         }
         for name, signature in _signatures(exported)
     }
-    problems = [f"no signature '{name}'" for name in wanted if name not in found]
-    problems += [f"signature '{name}' is not in the contract" for name in found if name not in wanted]
+    problems = [f"no signature '{name}'" for name in wanted if name not in actual]
+    problems += [f"signature '{name}' is not in the contract" for name in actual if name not in wanted]
     problems += [
-        f"{name}: {part}: {found[name][part]} should be {wanted[name][part]}"
-        for name in wanted.keys() & found.keys()
+        f"{name}: {part}: {actual[name][part]} should be {wanted[name][part]}"
+        for name in wanted.keys() & actual.keys()
         for part in wanted[name]
-        if found[name][part] != wanted[name][part]
+        if actual[name][part] != wanted[name][part]
     ]
-    return {**found, "problems": sorted(problems)}
+    return {**actual, "problems": sorted(problems)}
 
 
 def outputs(exported: ExportedModel) -> Figures:
@@ -179,7 +179,7 @@ def compiled(exported: ExportedModel) -> Figures:
     problems += [f"{node.op} '{node.name}' in {where}" for where, node in _nodes(exported) if _must_compile(node)]
     return {
         "functions": len(functions),
-        "problems": [f"{what} must be compiled by XLA, which the server switches off" for what in problems],
+        "problems": [f"{operation} must be compiled by XLA, which the server switches off" for operation in problems],
     }
 
 
@@ -206,7 +206,7 @@ def guards(exported: ExportedModel) -> Figures:
 
     The server does not check shapes: an input of a wrong rank may abort it, and one of a wrong size may be answered.
     """
-    problems, found = [], {}
+    problems, readers_of_inputs = [], {}
     for name, signature in _signatures(exported):
         stated = exported.contract[name].inputs if name in exported.contract else {}
         for key, tensor in sorted(signature.inputs.items()):
@@ -214,22 +214,22 @@ def guards(exported: ExportedModel) -> Figures:
             if not form.startswith("string"):
                 wanted = form.split(maxsplit=1)[1]
                 readers = sorted(set(_readers(exported, tensor.name)))
-                found[f"{name} {key}"] = readers
-                known = key not in stated or _dimensions(stated[key].shape) == wanted
-                if readers != [f"EnsureShape {wanted}"] or not known:
+                readers_of_inputs[f"{name} {key}"] = readers
+                as_stated = key not in stated or _dimensions(stated[key].shape) == wanted
+                if readers != [f"EnsureShape {wanted}"] or not as_stated:
                     problems.append(
                         f"{name}: '{key}' is read by {readers or 'nothing'}, not by EnsureShape {wanted} alone"
                     )
-    return {**found, "problems": problems}
+    return {**readers_of_inputs, "problems": problems}
 
 
 def self_contained(exported: ExportedModel) -> Figures:
     """No constant is the path of a file on this machine: the model has to answer wherever it is moved."""
-    problems, own = [], {text.encode() for text in exported.texts}
+    problems, texts = [], {text.encode() for text in exported.texts}
     for where, node in _nodes(exported):
         if node.op == "Const":
             for value in node.attr["value"].tensor.string_val:
-                path = value.startswith(b"/") and value.strip(b"/") and value not in own
+                path = value.startswith(b"/") and value.strip(b"/") and value not in texts
                 if path and os.path.exists(value):  # noqa: PTH110  (bytes)
                     problems.append(f"Const '{node.name}' in {where} names {os.fsdecode(value)}")
     return {"problems": problems}
@@ -251,7 +251,7 @@ def warm_up(exported: ExportedModel) -> Figures:
             problems.append(f"record {number} asks for the signature '{name}'")
         elif not warmup.fits(inputs, wanted[name]):
             problems.append(f"record {number} does not fit {name}: {forms(inputs)}")
-    counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
+    counts = {name: sum(signature == name for signature, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
     return {"records": len(requests), **counts, "problems": problems}
 
@@ -303,17 +303,17 @@ def _readers(exported: ExportedModel, tensor: str) -> Iterator[str]:
     while pending:
         nodes, wanted = pending.pop()
         for node in nodes:
-            for place, name in enumerate(node.input):
+            for position, name in enumerate(node.input):
                 if name.removesuffix(":0") != wanted:
                     continue
                 if node.op == "EnsureShape":
                     yield f"EnsureShape {_dimensions_of(node.attr['shape'].shape)}"
                 elif node.op in CALLS and node.attr["f"].func.name in functions:
                     called = functions[node.attr["f"].func.name]
-                    step = (called.signature.name, place)
+                    step = (called.signature.name, position)
                     if step not in seen:
                         seen.add(step)
-                        pending.append((called.node_def, called.signature.input_arg[place].name))
+                        pending.append((called.node_def, called.signature.input_arg[position].name))
                 else:
                     yield f"{node.op} '{node.name}'"
 

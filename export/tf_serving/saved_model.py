@@ -63,14 +63,14 @@ def _functions(network: TracedModel) -> dict[str, Any]:
         return answer(guarded(inputs, signatures[SERVE].inputs))
 
     def serve_raw(inputs: Inputs) -> dict[str, Any]:
-        found, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
+        decoded, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
         problem = first_refusal(status, kind.noun)
         with tf.control_dependencies([tf.debugging.Assert(tf.equal(problem, ""), [problem])]):
-            return answer({name: tf.identity(value) for name, value in found.items()})
+            return answer({name: tf.identity(value) for name, value in decoded.items()})
 
     def serve_raw_safe(inputs: Inputs) -> dict[str, Any]:
-        found, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
-        return {**blanked(answer(found), status, task_of(description).probabilities), STATUS: status}
+        decoded, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
+        return {**blanked(answer(decoded), status, task_of(description).probabilities), STATUS: status}
 
     functions = {
         name: with_inputs(function, signatures[name].inputs)
@@ -79,12 +79,12 @@ def _functions(network: TracedModel) -> dict[str, Any]:
     if SERVE_LABELS in signatures:
 
         def serve_labels(inputs: Inputs) -> dict[str, Any]:
-            found = functions[kind.raw](*(inputs[name] for name in raw))
-            return top_labels(found[PROBABILITIES], description.labels)
+            answers = functions[kind.raw](*(inputs[name] for name in raw))
+            return top_labels(answers[PROBABILITIES], description.labels)
 
         def classify(inputs: Inputs) -> dict[str, Any]:
-            found = raw_of_examples(inputs[EXAMPLES], raw)
-            return functions[SERVE_LABELS](*(found[name] for name in raw))
+            raw_inputs = raw_of_examples(inputs[EXAMPLES], raw)
+            return functions[SERVE_LABELS](*(raw_inputs[name] for name in raw))
 
         functions[SERVE_LABELS] = with_inputs(serve_labels, raw)
         functions[CLASSIFY] = with_inputs(classify, signatures[CLASSIFY].inputs)
@@ -109,21 +109,21 @@ def guarded(inputs: Inputs, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    found = {name: tf.ensure_shape(inputs[name], open_shape(tensor)) for name, tensor in tensors.items()}
+    ensured = {name: tf.ensure_shape(inputs[name], open_shape(tensor)) for name, tensor in tensors.items()}
     sizes: dict[str, Any] = {}
     checks = []
     for name, tensor in tensors.items():
         for axis, dimension in enumerate(tensor.shape):
             if isinstance(dimension, str):
-                here = tf.shape(found[name])[axis]
-                there = sizes.setdefault(dimension, here)
-                if there is not here:
+                size = tf.shape(ensured[name])[axis]
+                expected_size = sizes.setdefault(dimension, size)
+                if expected_size is not size:
                     problem = f"inputs that differ in '{dimension}': {name}"
-                    checks.append(tf.debugging.Assert(tf.equal(here, there), [problem, here, there]))
+                    checks.append(tf.debugging.Assert(tf.equal(size, expected_size), [problem, size, expected_size]))
     if not checks:
-        return found
+        return ensured
     with tf.control_dependencies(checks):
-        return {name: tf.identity(value) for name, value in found.items()}
+        return {name: tf.identity(value) for name, value in ensured.items()}
 
 
 def first_refusal(status: Any, noun: str) -> Any:
@@ -138,9 +138,9 @@ def first_refusal(status: Any, noun: str) -> Any:
     refused = tf.cast(tf.not_equal(status, ""), tf.int32)
 
     def first() -> Any:
-        place, count = tf.argmax(refused, output_type=tf.int32), tf.strings.as_string(tf.size(status))
-        number = tf.strings.as_string(place + 1)
-        return tf.strings.join([f"{noun} ", number, " of ", count, " is ", status[place]])
+        position, count = tf.argmax(refused, output_type=tf.int32), tf.strings.as_string(tf.size(status))
+        number = tf.strings.as_string(position + 1)
+        return tf.strings.join([f"{noun} ", number, " of ", count, " is ", status[position]])
 
     return tf.cond(tf.reduce_sum(refused) > 0, first, lambda: tf.constant(""))
 
@@ -177,7 +177,7 @@ def for_any_batch(answer: Answer) -> Answer:
 
     def answer_any(inputs: Inputs) -> dict[str, Any]:
         count = tf.shape(next(iter(inputs.values())))[0]
-        found = answer({name: filled(value) for name, value in inputs.items()})
-        return {name: value[:count] for name, value in found.items()}
+        answers = answer({name: filled(value) for name, value in inputs.items()})
+        return {name: value[:count] for name, value in answers.items()}
 
     return answer_any

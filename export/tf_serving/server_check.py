@@ -116,11 +116,11 @@ def check(
     serve = contract.of_every_format(description)
     inputs = {key: golden[key] for key in serve.inputs}
     answers = {key: golden[key] for key in serve.outputs if key in golden}
-    fit = warmup.fits(inputs, serve.inputs) and all(one.shape[:1] == (size(inputs),) for one in answers.values())
-    fit = fit and all(serve.outputs[key].fits(one) and np.isfinite(one).all() for key, one in answers.items())
+    fit = warmup.fits(inputs, serve.inputs) and all(value.shape[:1] == (size(inputs),) for value in answers.values())
+    fit = fit and all(serve.outputs[key].fits(value) and np.isfinite(value).all() for key, value in answers.items())
     if not fit:
-        found = forms({**inputs, **answers})
-        raise ZooError(f"golden values do not belong together, or do not fit {serve.described()}: {found}")
+        golden_forms = forms({**inputs, **answers})
+        raise ZooError(f"golden values do not belong together, or do not fit {serve.described()}: {golden_forms}")
     primary = task_of(description).primary(answers, description)
     try:
         version = rules.version_folder(base)
@@ -129,10 +129,10 @@ def check(
         files.files_below(version)  # refuses links, which could lead back here
     except ZooError as error:
         return _unanswered(str(error), {"problems": [str(error)]}, further)
-    ones = valid_inputs(description, part(inputs, slice(1)), sample)
+    valid_batches = valid_inputs(description, part(inputs, slice(1)), sample)
     between = [
-        *empty_requests(ones),
-        *invalid_requests(contract.signatures(description), ones),
+        *empty_requests(valid_batches),
+        *invalid_requests(contract.signatures(description), valid_batches),
         *damaged_requests(description, sample),
         *hostile_requests(description, sample),
     ]
@@ -144,13 +144,13 @@ def check(
     return Checked(gate, _answers_to(further, outcome, len(valid)))
 
 
-def _answers_to(further: Sequence[Request], outcome: Outcome, place: int) -> dict[str, Arrays | str]:
-    """Return the outputs or the error of each further request, of which the first is at `place` in the process."""
-    found: dict[str, Arrays | str] = {}
-    for number, request in enumerate(further, place):
+def _answers_to(further: Sequence[Request], outcome: Outcome, first_number: int) -> dict[str, Arrays | str]:
+    """Return the outputs or the error of each further request; `first_number` is the number of the first one."""
+    answers: dict[str, Arrays | str] = {}
+    for number, request in enumerate(further, first_number):
         error = outcome.document["errors"][number]
-        found[request.name] = outcome.answers[number] if error is None else first_line(error)
-    return found
+        answers[request.name] = outcome.answers[number] if error is None else first_line(error)
+    return answers
 
 
 def _unanswered(problem: str, figures: dict[str, Any], further: Sequence[Request]) -> Checked:
@@ -186,13 +186,13 @@ def repeated_requests(valid: list[Request], inputs: Arrays, primary: np.ndarray)
 def valid_inputs(description: Model, inputs: Arrays, sample: Any) -> dict[str, Arrays]:
     """Return a valid batch of one example for each signature: `inputs` of the contract, and the raw `sample`."""
     raw = kind_of(description.preprocessing).client.raw_arrays([sample], description.preprocessing)
-    found = dict.fromkeys(contract.signatures(description), raw) | {SERVE: inputs}
-    return found | ({CLASSIFY: {EXAMPLES: serialized_examples(raw)}} if CLASSIFY in found else {})
+    batches = dict.fromkeys(contract.signatures(description), raw) | {SERVE: inputs}
+    return batches | ({CLASSIFY: {EXAMPLES: serialized_examples(raw)}} if CLASSIFY in batches else {})
 
 
 def empty_requests(ones: Mapping[str, Arrays]) -> list[Request]:
     """List empty batches, to be answered with empty outputs; `ones` are valid batches by signature."""
-    return [Request(f"an empty batch for {name}", name, part(one, slice(0))) for name, one in ones.items()]
+    return [Request(f"an empty batch for {name}", name, part(batch, slice(0))) for name, batch in ones.items()]
 
 
 def hostile_requests(description: Model, sample: Any) -> list[Request]:
@@ -203,18 +203,18 @@ def hostile_requests(description: Model, sample: Any) -> list[Request]:
     def request(name: str, signature: str, *raw: Any, **options: Any) -> Request:
         return Request(name, signature, kind.client.raw_arrays(raw, description.preprocessing), **options, hostile=True)
 
-    worst = list(refused.values())
-    place = len(worst) // 2
+    refused_examples = list(refused.values())
+    middle = len(refused_examples) // 2
     return [
-        *(request(name, kind.raw, one, expected="refusal") for name, one in refused.items()),
-        *(request(name, kind.raw, one, expected="either") for name, one in costly.items()),
+        *(request(name, kind.raw, example, expected="refusal") for name, example in refused.items()),
+        *(request(name, kind.raw, example, expected="either") for name, example in costly.items()),
         request(
             f"a sound {kind.noun} beside all that are refused",
             kind.raw_safe,
-            *worst[:place],
+            *refused_examples[:middle],
             sample,
-            *worst[place:],
-            refused=(*range(place), *range(place + 1, len(worst) + 1)),
+            *refused_examples[middle:],
+            refused=(*range(middle), *range(middle + 1, len(refused_examples) + 1)),
         ),
     ]
 
@@ -223,32 +223,32 @@ def damaged_requests(description: Model, sample: Any) -> list[Request]:
     """List requests with damaged examples; where there is an output `status`, it has to refuse the damaged one."""
     kind = kind_of(description.preprocessing)
     labeled = SERVE_LABELS in contract.signatures(description)
-    found = []
+    requests = []
     for name, damaged in kind.data.damaged(sample, description.preprocessing).items():
         beside = f"{name}, beside a sound {kind.noun}"
-        alone, both = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
-        found += [
+        alone, pair = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
+        requests += [
             Request(name, kind.raw, alone, "refusal"),
-            Request(beside, kind.raw, both, "refusal"),
+            Request(beside, kind.raw, pair, "refusal"),
             Request(f"{name}, safe", kind.raw_safe, alone, refused=(0,)),
-            Request(f"{beside}, safe", kind.raw_safe, both, refused=(1,)),
+            Request(f"{beside}, safe", kind.raw_safe, pair, refused=(1,)),
         ]
-        found += [Request(f"{name}, to be labeled", SERVE_LABELS, alone, "refusal")] * labeled
-    return found
+        requests += [Request(f"{name}, to be labeled", SERVE_LABELS, alone, "refusal")] * labeled
+    return requests
 
 
 def invalid_requests(signatures: Mapping[str, Signature], ones: Mapping[str, Arrays]) -> list[Request]:
     """List requests whose inputs have other types and shapes than the signatures; `ones` are valid batches of one."""
-    found = [
-        Request(f"{signature} {key}: {name}", signature, {**one, key: value}, "refusal")
-        for signature, one in ones.items()
-        for key in list(one)[:MOST_INPUTS]
-        for name, value in wrong_values(key, signatures[signature].inputs, one[key])
+    requests = [
+        Request(f"{signature} {key}: {name}", signature, {**batch, key: value}, "refusal")
+        for signature, batch in ones.items()
+        for key in list(batch)[:MOST_INPUTS]
+        for name, value in wrong_values(key, signatures[signature].inputs, batch[key])
     ]
     if CLASSIFY in signatures:
         for name, value in (("bytes that are no Example", b"no Example"), ("an Example without features", b"")):
-            found.append(Request(name, CLASSIFY, {EXAMPLES: np.array([value], object)}, "refusal"))
-    return found
+            requests.append(Request(name, CLASSIFY, {EXAMPLES: np.array([value], object)}, "refusal"))
+    return requests
 
 
 def wrong_values(key: str, tensors: Mapping[str, Tensor], value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -270,7 +270,7 @@ def wrong_values(key: str, tensors: Mapping[str, Tensor], value: np.ndarray) -> 
         yield f"{np.dtype(other)} for {value.dtype}", np.zeros(value.shape, other)
         yield "strings for numbers", np.array([b"text"], object)
     for axis, dimension in enumerate(tensor.shape):
-        shared = [name for name, one in tensors.items() if name != key and dimension in one.shape]
+        shared = [name for name, other_input in tensors.items() if name != key and dimension in other_input.shape]
         if isinstance(dimension, str) and shared:
             yield (
                 f"one more than {shared[0]} in '{dimension}'",
@@ -327,8 +327,8 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
 @contextlib.contextmanager
 def moved(folder: Path) -> Iterator[Path]:
     """Move a folder to another name beside it, and back at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix=".moved-", dir=folder.parent.parent) as place:
-        elsewhere = folder.rename(Path(place, "elsewhere"))
+    with tempfile.TemporaryDirectory(prefix=".moved-", dir=folder.parent.parent) as scratch:
+        elsewhere = folder.rename(Path(scratch, "elsewhere"))
         try:
             yield elsewhere
         finally:
@@ -343,10 +343,10 @@ def libraries() -> list[str]:
     """
     spec = importlib.util.find_spec("tensorflow")
     folder = Path(spec.origin).parent if spec and spec.origin else Path("tensorflow")
-    found = [min(map(str, folder.glob(f"{name}.*")), default="") for name in LIBRARIES]
-    if not all(found):
+    paths = [min(map(str, folder.glob(f"{name}.*")), default="") for name in LIBRARIES]
+    if not all(paths):
         raise ZooError(f"{folder} has no {' or no '.join(LIBRARIES)}: install the package tensorflow from PyPI")
-    return found
+    return paths
 
 
 def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate:
@@ -406,8 +406,8 @@ def _faults(request: Request, answer: dict[str, np.ndarray], signature: Signatur
         wanted, value = tensor.sized({contract.BATCH: size(request.inputs)}), answer.get(name)
         finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
         if value is None or not finite or not wanted.fits(value):
-            kind = "strings" if wanted.dtype == "string" else f"finite {wanted.dtype}"
-            yield f"{name} are not {kind} {list(wanted.shape)}"
+            expected_values = "strings" if wanted.dtype == "string" else f"finite {wanted.dtype}"
+            yield f"{name} are not {expected_values} {list(wanted.shape)}"
 
 
 def _wrong_refusals(request: Request, answer: dict[str, np.ndarray], primary: np.ndarray) -> Iterator[str]:
@@ -426,17 +426,17 @@ def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str,
     valid = [cost for cost in costs if cost[0].expected == "answer" and not cost[0].hostile]
     seconds = HOSTILE_SECONDS + max((cost[1] for cost in valid), default=0)
     memory = HOSTILE_BYTES + max((cost[2] for cost in valid), default=0)
-    bad = [cost for cost in costs if cost[0].hostile]
+    hostile = [cost for cost in costs if cost[0].hostile]
     problems = [
         f"'{request.name}' took {spent:.1f} CPU s and {grown / 2**20:.0f} MiB, more than {seconds:.1f} s or "
         f"{memory / 2**20:.0f} MiB"
-        for request, spent, grown in bad
+        for request, spent, grown in hostile
         if spent > seconds or grown > memory
     ]
     figures = {
-        "cpu_seconds": round(max((cost[1] for cost in bad), default=0), 3),
+        "cpu_seconds": round(max((cost[1] for cost in hostile), default=0), 3),
         "cpu_seconds_limit": round(seconds, 3),
-        "bytes": max((cost[2] for cost in bad), default=0),
+        "bytes": max((cost[2] for cost in hostile), default=0),
         "bytes_limit": memory,
     }
     return figures, problems

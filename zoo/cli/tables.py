@@ -95,7 +95,7 @@ def recipes(rows: list[dict[str, Any]]) -> None:
 
 def recipe(row: dict[str, Any]) -> None:
     """Print a recipe: its origin, cost and expected accuracy, then its keys as in a recipe file."""
-    known = {
+    lines = {
         "recipe": f"{row['recipe']} of {row['family']} {row['size']}: {row['title']}",
         "source": row["source"],
         "cost": row["cost"],
@@ -103,7 +103,7 @@ def recipe(row: dict[str, Any]) -> None:
         "differs": row["differs"],
         "starts from": "the weights of a run" if row["from_weights"] else "",
     }
-    facts({name: fact for name, fact in known.items() if fact})
+    facts({name: fact for name, fact in lines.items() if fact})
     click.echo()
     click.echo("\n".join(f"{key} = {json.dumps(value)}" for key, value in row["keys"].items()))
 
@@ -140,10 +140,18 @@ def graph(figures: dict[str, Any]) -> None:
             f"{totals['fused']} as onnxruntime fuses them; {transposes}"
         )
         return
-    counts = {kind: [nodes.get(kind, 0) for nodes in stages.values()] for nodes in stages.values() for kind in nodes}
+    counts = {
+        op_type: [nodes.get(op_type, 0) for nodes in stages.values()] for nodes in stages.values() for op_type in nodes
+    }
     rows = [*sorted(counts.items(), key=lambda row: [-max(row[1]), row[0]]), ("all", list(totals.values()))]
     click.echo()
-    _print((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
+    _print(
+        (
+            ("ONNX nodes", *stages),
+            *((op_type, *(str(number or "") for number in numbers)) for op_type, numbers in rows),
+        ),
+        left=1,
+    )
     click.echo(f"fused: the graph that onnxruntime's extended optimizations leave\n{transposes}\n")
 
 
@@ -226,7 +234,7 @@ def trials(made: Sequence[Trial], metric: str, best: Trial) -> None:
         params = (_param(trial.params.get(key, "—")) for key in best.params)
         rows.append((f"trial {trial.place}, {name}", value, *params))
     _print([*zip(*rows, strict=True)], left=1)
-    early, failed = sum(one.ended_early for one in made), sum(one.failed for one in made)
+    early, failed = sum(trial.ended_early for trial in made), sum(trial.failed for trial in made)
     click.echo(f"{len(made)} trials: {early} ended early, {failed} failed")
 
 
@@ -263,7 +271,7 @@ def _brief(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, dict):
-        text = ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
+        text = ", ".join(f"{key} {_brief(figure)}" for key, figure in value.items())
     else:
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= LONGEST_FIGURE or not isinstance(value, dict | list | tuple) else f"({len(value)})"

@@ -53,14 +53,14 @@ class ScaleFolder(Folder):
     @property
     def networks(self) -> list[dict[str, Any]]:
         """The figures of each network, in the order of their multiply-adds."""
-        found: list[dict[str, Any]] = self.record.results["networks"]
-        return found
+        networks: list[dict[str, Any]] = self.record.results["networks"]
+        return networks
 
     @property
     def law(self) -> dict[str, Any] | None:
         """The figures of the power law."""
-        found: dict[str, Any] | None = self.record.results["law"]
-        return found
+        law: dict[str, Any] | None = self.record.results["law"]
+        return law
 
 
 def scale(
@@ -141,21 +141,21 @@ def scale(
             "points": [dataclasses.asdict(point) for point in points],
             "seconds": SECONDS if seconds is None else seconds,
         }
-        made = _checked(request, points)
+        decided = _checked(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("scales") / f"{request['family']}-{short_name(source)}"
         folder, begun = experiment.place("scale", optional_path(out), usual, request)
         if begun is None:
-            series.check_networks(made, points)
-        record = begun or experiment.begin("scale", folder, request, {}, made[0][1].recipe.seed)
+            series.check_networks(decided, points)
+        record = begun or experiment.begin("scale", folder, request, {}, decided[0][1].recipe.seed)
     points = [Point(**point) for point in record.asked["points"]]
     with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
         if resume is not None:
             record = experiment.move_data("scale", folder, record, optional_path(data_dir))
         request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
         if resume is None or not record.finished:
-            places = [folder / RUNS / point.name for point in points]
-            series.refuse_changed_data(folder, places, experiment.place_of_data(request))
+            run_folders = [folder / RUNS / point.name for point in points]
+            series.refuse_changed_data(folder, run_folders, experiment.place_of_data(request))
         experiment.say_finished(folder, record, say)
         if not record.finished:
             record = _measured(folder, record, request, points, seconds or record.asked["seconds"], say, progress)
@@ -188,16 +188,16 @@ def _measured(
     progress: Progress,
 ) -> Experiment:
     """Train, export and measure all networks for which that is not done yet; write the drawing and the results."""
-    made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
-    series.refuse_other_data(made.values())
-    points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
-    place = experiment.place_of_data(request)
-    reasons = {point: _exported(folder, made[point], point, place, say) for point in points}
+    runs = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
+    series.refuse_other_data(runs.values())
+    points = sorted(points, key=lambda point: runs[point].run.model.multiply_adds)
+    data_dir = experiment.place_of_data(request)
+    reasons = {point: _exported(folder, runs[point], point, data_dir, say) for point in points}
     latencies = _latencies(folder, [point for point in points if not reasons[point]], seconds, say)
-    errors = np.stack(_errors(folder, made, points, place))
+    errors = np.stack(_errors(folder, runs, points, data_dir))
     rows = [
         {
-            **series.row(point, made[point].run),
+            **series.row(point, runs[point].run),
             "error": float(errors[number].mean()),
             "run": f"{RUNS}/{point.name}",
             "artifact": None if reasons[point] else f"{ARTIFACTS}/{point.name}",
@@ -207,11 +207,11 @@ def _measured(
         for number, point in enumerate(points)
     ]
     costs = np.array([row["multiply_adds"] for row in rows], np.float64)
-    found = fit(costs, errors, record.provenance.seed)
-    if found is None:
+    fitted = fit(costs, errors, record.provenance.seed)
+    if fitted is None:
         say(f"no power law: fewer than {FEWEST} networks differ in their multiply-adds")
-    scale_drawing.draw(folder / DRAWING, rows, found, f"{request['family']}: error by size", say)
-    return experiment.end("scale", folder, record, {"networks": rows, "law": found and law_figures(found)})
+    scale_drawing.draw(folder / DRAWING, rows, fitted, f"{request['family']}: error by size", say)
+    return experiment.end("scale", folder, record, {"networks": rows, "law": fitted and law_figures(fitted)})
 
 
 def law_figures(found: Fit) -> dict[str, Any]:
@@ -232,13 +232,13 @@ def law_figures(found: Fit) -> dict[str, Any]:
     }
 
 
-def _exported(folder: Path, made: RunFolder, point: Point, data_dir: Path | None, say: Say) -> str | None:
+def _exported(folder: Path, run_folder: RunFolder, point: Point, data_dir: Path | None, say: Say) -> str | None:
     """Make the artifact of a network, unless it exists; return the reason if it cannot be made, else None."""
     target = folder / ARTIFACTS / point.name
     if target.exists():
         return None
     try:
-        export_run(made, onnx=True, data_dir=data_dir, out=target, say=say)
+        export_run(run_folder, onnx=True, data_dir=data_dir, out=target, say=say)
     except ZooError as error:
         reason = one_line(error, 300)
         say(f"{point.name} is not exported: {reason}")
@@ -259,15 +259,15 @@ def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> d
 
 
 def _errors(
-    folder: Path, made: Mapping[Point, RunFolder], points: list[Point], data_dir: Path | None
+    folder: Path, runs: Mapping[Point, RunFolder], points: list[Point], data_dir: Path | None
 ) -> list[np.ndarray]:
     """Return the errors of each network on all test examples, in the order of the points; files keep them."""
     dataset: Dataset | None = None
-    found = []
+    errors_of_networks = []
     for point in points:
         path = folder / ERRORS / f"{point.name}.npy"
         if not path.exists():
-            this = made[point].run
+            this = runs[point].run
             assert this.data is not None, "a run that was trained has data"
             assert this.recipe is not None
             if dataset is None:
@@ -277,8 +277,8 @@ def _errors(
             import_keras()
             from zoo.inference import measured_outputs_of_run
 
-            errors = task_of(this.model).errors(measured_outputs_of_run(made[point].folder, examples), examples.targets)
+            errors = task_of(this.model).errors(measured_outputs_of_run(runs[point].folder, examples), examples.targets)
             with files.staged_file(path) as staging:
                 np.save(staging, errors)
-        found.append(np.load(path, allow_pickle=False))
-    return found
+        errors_of_networks.append(np.load(path, allow_pickle=False))
+    return errors_of_networks

@@ -79,11 +79,13 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
         raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
     if recipe := given.get("recipe"):
         given["recipe"] = read_if_file(recipe)
-    found, row = resolve(family)
-    if found.name != family:
-        raise ZooError(f"{family} is one size: name the family, {found.name}, and its sizes, such as {row.name}")
+    resolved_family, row = resolve(family)
+    if resolved_family.name != family:
+        raise ZooError(
+            f"{family} is one size: name the family, {resolved_family.name}, and its sizes, such as {row.name}"
+        )
     decided = {name: _plain(value) for name, value in given.items() if name not in (*HOW, "set")}
-    return {"family": found.name, **everywhere(decided), "set": settings_of(training.get("set", ()), {})}
+    return {"family": resolved_family.name, **everywhere(decided), "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:
@@ -121,13 +123,13 @@ def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ZooError(f"{listed(twice)} is named twice: name each network once")
-    made = []
+    decided = []
     for point in points:
-        one = request_of(_arguments(request, point))
-        decision = decide(one)
+        training_request = request_of(_arguments(request, point))
+        decision = decide(training_request)
         check_effect(decision)
-        made.append((one, decision))
-    return made
+        decided.append((training_request, decision))
+    return decided
 
 
 def _arguments(request: Mapping[str, Any], point: Point) -> dict[str, Any]:
@@ -157,13 +159,13 @@ def trained(
     """
     if (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
-        made = RunFolder(folder, this)
+        run_folder = RunFolder(folder, this)
         if not this.finished:
-            made = train(resume=folder, data_dir=place_of_data(request), **how, say=say, progress=progress)
+            run_folder = train(resume=folder, data_dir=place_of_data(request), **how, say=say, progress=progress)
     else:
-        made = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
+        run_folder = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles
-    return made
+    return run_folder
 
 
 def choose_devices(how: Mapping[str, Any]) -> None:
@@ -192,8 +194,8 @@ def check_networks(made: list[Decided], points: list[Point]) -> None:
 
     dataset, _ = data_of_request(*made[0])
     seen: dict[tuple[int, int], str] = {}
-    for point, (one, decision) in zip(points, made, strict=True):
-        model = describe(decision.family, decision.size, dataset, recipe_for(dataset, one, decision))
+    for point, (request, decision) in zip(points, made, strict=True):
+        model = describe(decision.family, decision.size, dataset, recipe_for(dataset, request, decision))
         other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
         if other != point.name:
             raise ZooError(f"{other} and {point.name} are the same network of {model.family}: leave one out")
@@ -209,10 +211,10 @@ def refuse_changed_data(folder: Path, runs: Iterable[Path], data_dir: Path | Non
     """
     from zoo.training.data_of_run import data_of_run
 
-    first = next((one for one in runs if (one / run.DESCRIPTION).is_file()), None)
-    if first is not None:
+    first_run = next((run_folder for run_folder in runs if (run_folder / run.DESCRIPTION).is_file()), None)
+    if first_run is not None:
         try:
-            data_of_run(run.read(first), data_dir)
+            data_of_run(run.read(first_run), data_dir)
         except ZooError as error:
             raise ZooError(f"{error} (another --out than {folder} trains on the data as they are)") from None
 
@@ -223,11 +225,11 @@ def refuse_other_data(made: Iterable[RunFolder]) -> None:
     One table cannot compare such networks.
     """
     first, *others = made
-    for one in others:
-        for (what, before), (_, now) in zip(_learned_from(first.run), _learned_from(one.run), strict=True):
+    for other in others:
+        for (source, before), (_, now) in zip(_learned_from(first.run), _learned_from(other.run), strict=True):
             if before and now and before != now:
                 raise ZooError(
-                    f"{what} changed between {first.folder} and {one.folder}: restore the earlier one and train "
+                    f"{source} changed between {first.folder} and {other.folder}: restore the earlier one and train "
                     "one of the two again, or choose another --out for all"
                 )
 

@@ -62,8 +62,8 @@ def to_float16(model: Any) -> None:
     outputs = {value.name for value in graph.output}
     read_in_full, read_in_half = set[str](), set[str]()
     for number, node in enumerate(graph.node):
-        for place, name in enumerate(node.input):
-            whole = number in full.nodes or place in FLOAT32_INPUTS.get(node.op_type, ())
+        for position, name in enumerate(node.input):
+            whole = number in full.nodes or position in FLOAT32_INPUTS.get(node.op_type, ())
             (read_in_full if whole else read_in_half).add(name)
     # The name of the copy of a value in the other type, once a node needs that copy, by the name of the value.
     halves: dict[str, str] = {}
@@ -79,11 +79,11 @@ def to_float16(model: Any) -> None:
             _convert(copy)
     nodes: list[Any] = []
 
-    def cast(name: str, known: dict[str, str], suffix: str, dtype: int) -> str:
-        if name not in known:
-            known[name] = f"{name}_{suffix}"
-            nodes.append(onnx.helper.make_node("Cast", [name], [known[name]], to=dtype))
-        return known[name]
+    def cast(name: str, copies: dict[str, str], suffix: str, dtype: int) -> str:
+        if name not in copies:
+            copies[name] = f"{name}_{suffix}"
+            nodes.append(onnx.helper.make_node("Cast", [name], [copies[name]], to=dtype))
+        return copies[name]
 
     def limited(name: str) -> str:
         nodes.append(onnx.helper.make_node("Clip", [name, LEAST, MOST], [f"{name}_limited"]))
@@ -97,8 +97,8 @@ def to_float16(model: Any) -> None:
         return halves.get(name, name)
 
     def in_full(name: str) -> str:
-        known = name in constants or name in full.others or name in full.values or not name
-        return name if known else cast(name, wholes, "full", onnx.TensorProto.FLOAT)
+        needs_no_cast = name in constants or name in full.others or name in full.values or not name
+        return name if needs_no_cast else cast(name, wholes, "full", onnx.TensorProto.FLOAT)
 
     for number, node in enumerate(graph.node):
         if number in full.nodes:
@@ -111,24 +111,24 @@ def to_float16(model: Any) -> None:
             elif attribute.type == onnx.AttributeProto.TENSOR:
                 _convert(attribute.t)
         fixed = FLOAT32_INPUTS.get(node.op_type, ())
-        node.input[:] = [name if place in fixed else in_half(name) for place, name in enumerate(node.input)]
+        node.input[:] = [name if position in fixed else in_half(name) for position, name in enumerate(node.input)]
         nodes.append(node)
-        for place, name in enumerate(node.output):
+        for position, name in enumerate(node.output):
             if name in outputs:
-                node.output[place] = halves[name] = f"{name}_half"
+                node.output[position] = halves[name] = f"{name}_half"
                 nodes.append(onnx.helper.make_node("Cast", [halves[name]], [name], to=onnx.TensorProto.FLOAT))
     if any(LEAST in node.input for node in nodes):
         for key, bound in ((LEAST, -full.farthest), (MOST, full.farthest)):
             graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), key))
-    made = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
-    model.graph.CopyFrom(made)
+    converted = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
+    model.graph.CopyFrom(converted)
 
 
 class _Full:
     """The part of a graph that stays in float32.
 
     Attributes:
-        nodes: the places of its nodes.
+        nodes: the positions of its nodes in the graph.
         values: the names of its float32 values: inputs, outputs, and results of its nodes.
         at_inputs: those of them that are results of elementwise nodes on inputs.
         farthest: the number to which these results are limited.
@@ -157,39 +157,39 @@ class _Full:
         multiplied = any(self._constants.isdisjoint(node.input) for node in products)
         self.farthest = FARTHEST_PRODUCT if multiplied else FARTHEST
         self.values = inputs | outputs | float_results(self.nodes)
-        self.others = {name for name, kind in self._types.items() if kind != floats}
+        self.others = {name for name, dtype in self._types.items() if dtype != floats}
 
     def _first(self, graph: Any, inputs: set[str]) -> set[int]:
         """Find the elementwise nodes on inputs and constants alone, and note the types of their results."""
         import onnx
 
-        found, known = set[int](), set(inputs)
+        numbers, from_inputs = set[int](), set(inputs)
         for number, node in enumerate(graph.node):
-            if node.op_type not in FLOAT32_AT_INPUTS or not known.intersection(node.input):
+            if node.op_type not in FLOAT32_AT_INPUTS or not from_inputs.intersection(node.input):
                 continue
-            if node.op_type == "Gather" and node.input[0] not in known:
+            if node.op_type == "Gather" and node.input[0] not in from_inputs:
                 continue  # an embedding: the input only chooses rows of a table of weights
-            if not (known | self._constants).issuperset(node.input):
+            if not (from_inputs | self._constants).issuperset(node.input):
                 continue
-            found.add(number)
-            known.update(node.output)
-            kind = self._types.get(node.input[1 if node.op_type == "Where" else 0], onnx.TensorProto.FLOAT)
+            numbers.add(number)
+            from_inputs.update(node.output)
+            dtype = self._types.get(node.input[1 if node.op_type == "Where" else 0], onnx.TensorProto.FLOAT)
             if node.op_type in COMPARISONS:
-                kind = onnx.TensorProto.BOOL
+                dtype = onnx.TensorProto.BOOL
             if node.op_type == "Cast":
-                kind = attributes_of(node)["to"]
-            self._types.update(dict.fromkeys(node.output, kind))
-        return found
+                dtype = attributes_of(node)["to"]
+            self._types.update(dict.fromkeys(node.output, dtype))
+        return numbers
 
     def _last(self, graph: Any, outputs: set[str]) -> set[int]:
         """Find the products and sums with constants that outputs end with, except the bias of a matrix product."""
         makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
-        found = set[int]()
+        numbers = set[int]()
         for name in outputs:
             chain: list[int] = []
             while name in makers and graph.node[makers[name]].op_type in ("Add", "Mul"):
                 node = graph.node[makers[name]]
-                variable = [one for one in node.input if one not in self._constants]
+                variable = [operand for operand in node.input if operand not in self._constants]
                 if len(variable) != 1:
                     break
                 chain.append(makers[name])
@@ -197,34 +197,34 @@ class _Full:
             behind_product = name in makers and graph.node[makers[name]].op_type == "MatMul"
             if chain and behind_product and graph.node[chain[-1]].op_type == "Add":
                 chain.pop()
-            found.update(chain)
-        return found
+            numbers.update(chain)
+        return numbers
 
     def _before_logarithms(self, graph: Any) -> set[int]:
         """Find the logarithms, and all nodes that they depend on if these compute with floating-point numbers only."""
         makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
-        found = set[int]()
+        numbers = set[int]()
         for number, node in enumerate(graph.node):
             needed, pending = set[int](), [number] if node.op_type == "Log" else []
             while pending:
-                one = pending.pop()
-                if one not in needed:
-                    needed.add(one)
-                    pending += [makers[name] for name in graph.node[one].input if name in makers]
-            if all(graph.node[one].op_type in FLOATING for one in needed):
-                found |= needed
-        return found
+                ancestor = pending.pop()
+                if ancestor not in needed:
+                    needed.add(ancestor)
+                    pending += [makers[name] for name in graph.node[ancestor].input if name in makers]
+            if all(graph.node[ancestor].op_type in FLOATING for ancestor in needed):
+                numbers |= needed
+        return numbers
 
     def _after(self, graph: Any, outputs: set[str]) -> set[int]:
         """Find the nodes that read outputs and nothing else, as the softmax of the logits does."""
-        found, finished = set[int](), set(outputs)
-        made = set[str]()
+        numbers, finished = set[int](), set(outputs)
+        computed = set[str]()
         for number, node in enumerate(graph.node):
-            if node.input and (finished & made).issuperset(node.input):
-                found.add(number)
+            if node.input and (finished & computed).issuperset(node.input):
+                numbers.add(number)
                 finished.update(node.output)
-            made.update(node.output)
-        return found
+            computed.update(node.output)
+        return numbers
 
 
 def _convert(tensor: Any) -> None:

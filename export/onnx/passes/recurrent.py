@@ -76,8 +76,10 @@ def stop_at_lengths(model: Any) -> None:
     """Give an LSTM the lengths where nothing reads its states beyond them: it returns zeros there."""
     index = GraphIndex(model)
     for lstm in reversed(_lstms(index)):
-        found = _lengths_of_readers(lstm.output[0], index) if lstm.output[0] and not _lengths(lstm, index) else set()
-        lengths = found.pop() if len(found) == 1 else None
+        candidates = (
+            _lengths_of_readers(lstm.output[0], index) if lstm.output[0] and not _lengths(lstm, index) else set()
+        )
+        lengths = candidates.pop() if len(candidates) == 1 else None
         if lengths:
             _set_lengths(lstm, lengths, index)
 
@@ -118,35 +120,36 @@ def join_directions(model: Any) -> None:
     for concat in _of_type(index, "Concat"):
         last = [_last_states(name, index) for name in concat.input]
         every = [_all_states(name, index) for name in concat.input]
-        found = next((nodes for nodes in (last, every) if len(nodes) == 2 and all(nodes)), [])
-        if not found or attributes_of(concat).get("axis") not in (-1, 1 if found is last else 2):
+        branches = next((nodes for nodes in (last, every) if len(nodes) == 2 and all(nodes)), [])
+        if not branches or attributes_of(concat).get("axis") not in (-1, 1 if branches is last else 2):
             continue
-        one, other = (nodes[0] for nodes in found)
-        units = attributes_of(one)["hidden_size"]
-        alike = one.input[0] == other.input[0] and one.input[LENGTHS:] == other.input[LENGTHS:]
-        directions = [attributes_of(lstm).get("direction", b"forward") for lstm in (one, other)]
-        if not alike or units != attributes_of(other).get("hidden_size") or directions != [b"forward", b"reverse"]:
+        forward, backward = (nodes[0] for nodes in branches)
+        units = attributes_of(forward)["hidden_size"]
+        alike = forward.input[0] == backward.input[0] and forward.input[LENGTHS:] == backward.input[LENGTHS:]
+        directions = [attributes_of(lstm).get("direction", b"forward") for lstm in (forward, backward)]
+        if not alike or units != attributes_of(backward).get("hidden_size") or directions != [b"forward", b"reverse"]:
             continue
-        stem, result = one.name or concat.output[0], concat.output[0]
+        stem, result = forward.name or concat.output[0], concat.output[0]
         weights = [f"{stem}_{name}" for name in ("weights", "recurrent", "biases")]
         states, moved, joined = (f"{stem}_{name}" for name in ("states", "moved", "joined"))
         new = [
-            onnx.helper.make_node("Concat", [one.input[place], other.input[place]], [name], axis=0)
-            for place, name in enumerate(weights, start=1)
+            onnx.helper.make_node("Concat", [forward.input[position], backward.input[position]], [name], axis=0)
+            for position, name in enumerate(weights, start=1)
         ]
         new.append(
             onnx.helper.make_node(
-                "LSTM", [one.input[0], *weights, *one.input[LENGTHS:]], [states] if found is every else ["", states],
-                name=one.name, hidden_size=units, direction="bidirectional",
+                "LSTM", [forward.input[0], *weights, *forward.input[LENGTHS:]],
+                [states] if branches is every else ["", states],
+                name=forward.name, hidden_size=units, direction="bidirectional",
             )
         )  # fmt: skip
-        perm = [0, 2, 1, 3] if found is every else SWAP
+        perm = [0, 2, 1, 3] if branches is every else SWAP
         shape = index.add_initializer(f"{stem}_shape", np.array([0] * (len(perm) - 2) + [2 * units]))
         new.append(onnx.helper.make_node("Transpose", [states], [moved], perm=perm))
-        new.append(onnx.helper.make_node("Reshape", [moved, shape], [joined if found is every else result]))
-        if found is every:
+        new.append(onnx.helper.make_node("Reshape", [moved, shape], [joined if branches is every else result]))
+        if branches is every:
             new.append(onnx.helper.make_node("Transpose", [joined], [result], perm=SWAP))
-        index.replace([*found[0], *found[1], concat], new)
+        index.replace([*branches[0], *branches[1], concat], new)
 
 
 def _last_states(name: str, index: GraphIndex) -> list[Any]:
@@ -172,19 +175,19 @@ def _lengths_of_readers(name: str, index: GraphIndex, by_step: bool = True) -> s
         index: of the graph.
         by_step: the sequence is [length, …, batch, width], not [batch, length, width].
     """
-    found: set[str | None] = {None} if name in index.outputs else set()
+    lengths: set[str | None] = {None} if name in index.outputs else set()
     for node in index.consumers.get(name, []):
         if node.op_type == "LSTM" and by_step:
-            found.add(_lengths(node, index))
+            lengths.add(_lengths(node, index))
         elif node.op_type == "Squeeze" or (node.op_type == "Concat" and attributes_of(node).get("axis") in (-1, 2)):
-            found |= _lengths_of_readers(node.output[0], index, by_step)
+            lengths |= _lengths_of_readers(node.output[0], index, by_step)
         elif node.op_type == "Transpose" and attributes_of(node).get("perm") == SWAP:
-            found |= _lengths_of_readers(node.output[0], index, not by_step)
+            lengths |= _lengths_of_readers(node.output[0], index, not by_step)
         elif _is_reversal(node, by_step=by_step):
-            found |= {node.input[1]} | _lengths_of_readers(node.output[0], index, by_step)
+            lengths |= {node.input[1]} | _lengths_of_readers(node.output[0], index, by_step)
         else:
-            found.add(None)
-    return found
+            lengths.add(None)
+    return lengths
 
 
 def _is_reversal(node: Any, lengths: str | None = None, *, by_step: bool = True) -> bool:
@@ -211,9 +214,9 @@ def _set_lengths(lstm: Any, lengths: str, index: GraphIndex) -> None:
     if narrow not in index.producers:
         cast = onnx.helper.make_node("Cast", [lengths], [narrow], to=onnx.TensorProto.INT32)
         producer = index.producers.get(lengths)
-        where = next((place for place, node in enumerate(index.graph.node, start=1) if node is producer), 0)
-        index.graph.node.insert(where, cast)
-        index.producers[narrow] = index.graph.node[where]
+        position = next((number for number, node in enumerate(index.graph.node, start=1) if node is producer), 0)
+        index.graph.node.insert(position, cast)
+        index.producers[narrow] = index.graph.node[position]
     lstm.input.append(narrow)
 
 
@@ -221,17 +224,17 @@ def _lstms(index: GraphIndex) -> list[Any]:
     return _of_type(index, "LSTM")
 
 
-def _of_type(index: GraphIndex, kind: str) -> list[Any]:
-    return [node for node in index.graph.node if node.op_type == kind]
+def _of_type(index: GraphIndex, op_type: str) -> list[Any]:
+    return [node for node in index.graph.node if node.op_type == op_type]
 
 
-def _reader(index: GraphIndex, name: str, kind: str) -> Any | None:
+def _reader(index: GraphIndex, name: str, op_type: str) -> Any | None:
     """Return the node of a type that alone reads a value."""
     node = index.sole_consumer(name) if name else None
-    return node if node is not None and node.op_type == kind else None
+    return node if node is not None and node.op_type == op_type else None
 
 
-def _producer(index: GraphIndex, name: str, kind: str) -> Any | None:
+def _producer(index: GraphIndex, name: str, op_type: str) -> Any | None:
     """Return the node of a type that computes a value which one node reads."""
     node = index.producers.get(name)
-    return node if node is not None and node.op_type == kind and index.sole_consumer(name) else None
+    return node if node is not None and node.op_type == op_type and index.sole_consumer(name) else None
