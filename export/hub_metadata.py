@@ -27,16 +27,16 @@ def block(name: str, manifest: Manifest) -> str:
 
 def _values(name: str, manifest: Manifest) -> dict[str, Any]:
     stated = manifest.license["weights"]
-    found: dict[str, Any] = {"license": "other", "license_name": stated}
+    metadata: dict[str, Any] = {"license": "other", "license_name": stated}
     if stated.lower() in LICENSES:
-        found = {"license": stated.lower()}
+        metadata = {"license": stated.lower()}
     pipeline = kind_of(manifest.model.preprocessing).pipelines.get(manifest.model.task)
     if pipeline:
-        found["pipeline_tag"] = pipeline
-    found["tags"] = [manifest.model.family, *manifest.formats]
+        metadata["pipeline_tag"] = pipeline
+    metadata["tags"] = [manifest.model.family, *manifest.formats]
     if pipeline and manifest.score and manifest.data:
-        found["model-index"] = [{"name": name, "results": _results(pipeline, manifest)}]
-    return found
+        metadata["model-index"] = [{"name": name, "results": _results(pipeline, manifest)}]
+    return metadata
 
 
 def _results(pipeline: str, manifest: Manifest) -> list[dict[str, Any]]:

@@ -34,16 +34,16 @@ def preflight(description: Model) -> None:
     Raises:
         Refused: the model cannot be exported, see `zoo.export.build.try_export`.
     """
-    known = cache_dir() / "preflights" / _key(description)
-    if files.exists(known):
+    marker = cache_dir() / "preflights" / _key(description)
+    if files.exists(marker):
         return
     try_export(description)
     try:
-        known.parent.mkdir(parents=True, exist_ok=True)
-        if sum(1 for _ in known.parent.iterdir()) >= MOST:
-            for other in known.parent.iterdir():
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        if sum(1 for _ in marker.parent.iterdir()) >= MOST:
+            for other in marker.parent.iterdir():
                 other.unlink(missing_ok=True)
-        known.touch()
+        marker.touch()
     except OSError:
         # Without the cache, the next training repeats the trial, which takes seconds.
         return
@@ -56,15 +56,15 @@ def _key(description: Model) -> str:
     packages = {name.partition(".")[0] for name in (builder, *parts)}
     sources = {path for name in (*packages, export.__name__) for path in _sources(name)}
     state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(sources)]
-    known = [schema.to_dict(description), provenance.versions(), os.path.realpath(zoo.__file__), state]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    content = [schema.to_dict(description), provenance.versions(), os.path.realpath(zoo.__file__), state]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _sources(name: str) -> Iterator[Path]:
     """Yield the source files of a package, or that of a module."""
     module = importlib.import_module(name)
-    for place in getattr(module, "__path__", ()):
+    for folder in getattr(module, "__path__", ()):
         # An editor may leave a link to a file that does not exist.
-        yield from (path for path in Path(place).rglob("*.py") if path.is_file())
+        yield from (path for path in Path(folder).rglob("*.py") if path.is_file())
     if getattr(module, "__file__", None):
         yield Path(str(module.__file__))

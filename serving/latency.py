@@ -63,10 +63,10 @@ def _opened(folders: Sequence[Path], runtimes: Sequence[str], threads: int, sess
     """Open all contenders; in each session another one is the first, because the order may matter."""
     first = session % len(folders)
     opened = {
-        place: open_runner(folders[place], runtimes[place], threads=threads)
-        for place in (*range(first, len(folders)), *range(first))
+        index: open_runner(folders[index], runtimes[index], threads=threads)
+        for index in (*range(first, len(folders)), *range(first))
     }
-    return [opened[place] for place in range(len(folders))]
+    return [opened[index] for index in range(len(folders))]
 
 
 def measure(

@@ -83,8 +83,8 @@ def predict(
             )
         leave_out(Path(name), reason)
 
-    found = _readable(kind.client.named_examples(paths, model.preprocessing, leave_out), on_unreadable)
-    batches = _batches(found, at_once)
+    examples = _readable(kind.client.named_examples(paths, model.preprocessing, leave_out), on_unreadable)
+    batches = _batches(examples, at_once)
     # Wrong paths are refused before a library takes seconds to load.
     first = next(batches, [])
     if not first and not unreadable:

@@ -99,30 +99,30 @@ def roll_back(base: Path, *, keep: int | None = None, say: Say = silent) -> Publ
 
 def _before_newest(base: Path) -> Path:
     """The version that a rollback publishes again."""
-    found = saved_model_folder.versions(base)
-    if not found:
+    folders = saved_model_folder.versions(base)
+    if not folders:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
-    newest = found[max(found)]
+    newest = folders[max(folders)]
     # A damaged version, or one that zoo did not publish, may be replaced by any older one, even by an equal one.
-    left = versions.read(newest) if versions.is_intact(newest) else None
-    origin, unreadable, same = (left and left.restores) or max(found), [], []
-    for number in sorted(found, reverse=True):
+    current = versions.read(newest) if versions.is_intact(newest) else None
+    origin, unreadable, same = (current and current.restores) or max(folders), [], []
+    for number in sorted(folders, reverse=True):
         if number < origin:
             try:
-                earlier = versions.read(found[number])
-                if left is None or earlier.files != left.files:
-                    versions.refuse_changed(found[number])
-                    return found[number]
+                earlier = versions.read(folders[number])
+                if current is None or earlier.files != current.files:
+                    versions.refuse_changed(folders[number])
+                    return folders[number]
                 same.append(number)
             except Refused as error:
                 unreadable.append(str(error))
     if same and not unreadable:
         raise Refused(
             f"{base} has no version to go back to: all versions before {origin} have the same content as "
-            f"{max(found)}: publish another artifact"
+            f"{max(folders)}: publish another artifact"
         )
-    but = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
-    raise Refused(f"{base} has no older version than {origin}{but}: publish the artifact that you want to serve")
+    exceptions = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
+    raise Refused(f"{base} has no older version than {origin}{exceptions}: publish the artifact that you want to serve")
 
 
 def _check_keep(keep: int | None) -> None:
@@ -131,36 +131,36 @@ def _check_keep(keep: int | None) -> None:
         raise ZooError(f"--keep {keep} would leave nothing to serve: ask for at least 1")
 
 
-def _check_base(base: Path, place: Path | None) -> None:
+def _check_base(base: Path, artifact_folder: Path | None) -> None:
     """Raise ZooError where `base` is not a folder for versions: an artifact or run, within one, or with other files."""
     if base.is_symlink():
         raise ZooError(f"{base} is a symbolic link: name the folder that it leads to")
     if base.exists() and not base.is_dir():
         raise ZooError(f"{base} is a file: name a folder for the versions")
-    whole = base.resolve()
-    for folder in (whole, *whole.parents):
-        kind = _kind(folder)
-        if kind:
-            raise ZooError(f"{base} is {'' if folder == whole else 'within '}{kind}: name a folder of its own")
+    resolved = base.resolve()
+    for folder in (resolved, *resolved.parents):
+        title = _described_kind(folder)
+        if title:
+            raise ZooError(f"{base} is {'' if folder == resolved else 'within '}{title}: name a folder of its own")
         # A folder above may be closed to this user, who then cannot have published there.
-        if folder != whole and os.access(folder, os.R_OK) and versions.is_published(folder):
+        if folder != resolved and os.access(folder, os.R_OK) and versions.is_published(folder):
             raise ZooError(f"{base} is within the base path {folder}: name {folder}, or a folder of its own")
-    if place is not None:
-        source = place.resolve()
-        if whole.is_relative_to(source) or source.is_relative_to(whole):
-            raise ZooError(f"one of {base} and {place} contains the other: name a folder of its own")
+    if artifact_folder is not None:
+        source = artifact_folder.resolve()
+        if resolved.is_relative_to(source) or source.is_relative_to(resolved):
+            raise ZooError(f"one of {base} and {artifact_folder} contains the other: name a folder of its own")
     if base.is_dir() and not versions.is_published(base) and not saved_model_folder.versions(base):
         others = sorted(path.name for path in base.iterdir() if not path.name.startswith("."))
         if others:
             raise ZooError(f"{base} holds other things ({', '.join(others[:3])}): name an empty or a new folder")
 
 
-def _kind(folder: Path) -> str | None:
+def _described_kind(folder: Path) -> str | None:
     """Return what a folder is that must not hold versions, with its article; None where it may."""
     if (folder / GRAPH).exists():
         return "a version itself"
-    kind = folder_kinds.kind(folder)
-    return with_article(folder_kinds.KINDS[kind].title) if kind else None
+    folder_kind = folder_kinds.kind(folder)
+    return with_article(folder_kinds.KINDS[folder_kind].title) if folder_kind else None
 
 
 @contextlib.contextmanager
@@ -254,12 +254,12 @@ def _claim(base: Path) -> int:
 def _remove_older(base: Path, keep: int | None, say: Say) -> tuple[int, ...]:
     """Remove all but the newest `keep` versions, but none that zoo did not publish; return their numbers."""
     removed = []
-    found = saved_model_folder.versions(base)
-    for number in list(found)[:-keep] if keep else ():
+    folders = saved_model_folder.versions(base)
+    for number in list(folders)[:-keep] if keep else ():
         try:
-            versions.read(found[number])
+            versions.read(folders[number])
 
-            found[number].rename(base / f"{REMOVED}{number}-{uuid.uuid4().hex[:8]}")
+            folders[number].rename(base / f"{REMOVED}{number}-{uuid.uuid4().hex[:8]}")
         except (Refused, OSError) as error:
             say(f"version {number} is kept: {error}")
         else:

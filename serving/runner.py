@@ -35,11 +35,11 @@ class Runner:
                 f"{wrong}: make the arrays with zoo.input.kind_of(preprocessing).client.encode(examples, preprocessing)"
             )
         try:
-            found = self.session.run(inputs)
+            outputs = self.session.run(inputs)
         except Exception as error:  # each library raises its own
             raise Refused(f"{self.library} failed to compute the batch ({one_line(error)})") from None
         # TensorFlow promises no order.
-        return {name: found[name] for name in self.signature.outputs}
+        return {name: outputs[name] for name in self.signature.outputs}
 
 
 def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:

@@ -103,18 +103,18 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str] | N
     The names are None if the files cannot be hashed.
     """
     try:
-        found = own_hashes(artifact, manifest)
+        hashes = own_hashes(artifact, manifest)
     except (ZooError, OSError) as error:
         return Gate.of("files", [str(error)]), None
-    intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
-    size = sum(file.bytes for file in found.values())
+    intact = frozenset(name for name, file in manifest.files.items() if hashes.get(name) == file)
+    size = sum(file.bytes for file in hashes.values())
     # A server takes the highest folder for the newest version, even if it is empty.
-    known = {str(folder) for name in manifest.files for folder in PurePosixPath(name).parents}
+    listed_folders = {str(folder) for name in manifest.files for folder in PurePosixPath(name).parents}
     places = [artifact / formats.find(name).place() for name in dict.fromkeys(manifest.formats)]
     inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
     named = [path.relative_to(artifact).as_posix() for path in inside]
-    empty = [f"{name} is a folder without files of the manifest" for name in named if name not in known]
-    return Gate.of("files", [*changes(found, manifest.files), *empty], files=len(found), bytes=size), intact
+    empty = [f"{name} is a folder without files of the manifest" for name in named if name not in listed_folders]
+    return Gate.of("files", [*changes(hashes, manifest.files), *empty], files=len(hashes), bytes=size), intact
 
 
 def _layout(manifest: Manifest) -> Gate:
@@ -154,9 +154,9 @@ def _labels(artifact: Path, manifest: Manifest, intact: Collection[str]) -> Gate
 def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
     if len(lines) != len(labels):
         return [f"{LABELS} has {len(lines)} labels, the manifest {len(labels)}"]
-    for number, (found, wanted) in enumerate(zip(lines, labels, strict=True)):
-        if found != wanted:
-            return [f"{LABELS}: label {number} is {found!r:.60}, in the manifest {wanted!r:.60}"]
+    for number, (line, label) in enumerate(zip(lines, labels, strict=True)):
+        if line != label:
+            return [f"{LABELS}: label {number} is {line!r:.60}, in the manifest {label!r:.60}"]
     return []
 
 

@@ -63,14 +63,14 @@ def read(version: Path) -> VersionRecord:
         values = files.read_json(version / RECORD, "publish again")
         if isinstance(values, dict) and "licence" in values:  # its name in early records
             values["license"] = values.pop("licence")
-        found = schema.parse(VersionRecord, values, str(version / RECORD))
-        if found.schema != SCHEMA:
-            raise ZooError(f"{version / RECORD} is of schema {found.schema}, not {SCHEMA}: publish again")
-        for name in found.files:
+        version_record = schema.parse(VersionRecord, values, str(version / RECORD))
+        if version_record.schema != SCHEMA:
+            raise ZooError(f"{version / RECORD} is of schema {version_record.schema}, not {SCHEMA}: publish again")
+        for name in version_record.files:
             artifact.check_inside(name)
     except ZooError as error:
         raise Refused(str(error)) from None
-    return found
+    return version_record
 
 
 def largest_used(base: Path) -> int:
@@ -101,14 +101,14 @@ def gates(folder: Path) -> tuple[Gate, ...]:
     """The gate on a version's folder, or those on the numbers and on each version of a base path."""
     if (folder / RECORD).is_file():
         return (_whole("version", folder),)
-    found = versions(folder)
-    problems = [] if found else ["there is no version"]
+    folders = versions(folder)
+    problems = [] if folders else ["there is no version"]
     try:
         used = largest_used(folder)
     except ZooError as error:
         used, problems = None, [*problems, str(error)]
-    numbers = Gate.of("numbers", problems, versions=list(found), largest_used=used)
-    return (numbers, *(_whole(f"version_{number}", path) for number, path in found.items()))
+    numbers = Gate.of("numbers", problems, versions=list(folders), largest_used=used)
+    return (numbers, *(_whole(f"version_{number}", path) for number, path in folders.items()))
 
 
 def is_intact(version: Path) -> bool:
@@ -126,9 +126,11 @@ def refuse_changed(version: Path) -> None:
 def _whole(name: str, version: Path) -> Gate:
     """The gate on a version: every file is as it was published, none is missing, and there is no other."""
     try:
-        found, there = read(version), artifact.hashes(version, RECORD)
+        version_record, stored_files = read(version), artifact.hashes(version, RECORD)
     except (ZooError, OSError) as error:
         return Gate.of(name, [str(error)])
-    problems = artifact.changes(there, found.files)
-    problems += [f"{file} is not listed" for file in saved_model_folder.missing(found.files, SERVED)]
-    return Gate.of(name, problems, artifact=found.artifact, files=len(there), published=found.published)
+    problems = artifact.changes(stored_files, version_record.files)
+    problems += [f"{file} is not listed" for file in saved_model_folder.missing(version_record.files, SERVED)]
+    return Gate.of(
+        name, problems, artifact=version_record.artifact, files=len(stored_files), published=version_record.published
+    )

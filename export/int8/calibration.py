@@ -123,12 +123,12 @@ def channel_maxima(model: Any, axes: Mapping[str, int], batches: Sequence[Arrays
         axes: the channel axis of each tensor.
         batches: examples as inputs of the contract; all examples of a batch have the same length.
     """
-    found: dict[str, np.ndarray] = {}
+    maxima: dict[str, np.ndarray] = {}
     for name, values in _values(model, list(axes), batches):
         others = tuple(number for number in range(values.ndim) if number != axes[name] % values.ndim)
         largest = np.abs(values).max(others)
-        found[name] = np.maximum(largest, found.get(name, largest))
-    return found
+        maxima[name] = np.maximum(largest, maxima.get(name, largest))
+    return maxima
 
 
 def _values(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> Iterator[tuple[str, np.ndarray]]:
@@ -172,7 +172,7 @@ def _groups(model: Any, names: Sequence[str], longest: int, scratch: Path) -> It
     outputs = list(weightless.graph.output)
     groups: list[list[str]] = [[]]
     for name in names:
-        if groups[-1] and sum(sizes[one] for one in groups[-1]) + sizes[name] > MOST_BYTES:
+        if groups[-1] and sum(sizes[member] for member in groups[-1]) + sizes[name] > MOST_BYTES:
             groups.append([])
         groups[-1].append(name)
     for number, group in enumerate(groups):
@@ -213,11 +213,11 @@ def read_cache(path: Path, key: str, names: Iterable[str]) -> dict[str, Histogra
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
-            found = json.loads(str(stored["names"]))
+            stored_names = json.loads(str(stored["names"]))
             ends, counts = stored["ends"], stored["counts"]
             histograms = {
                 name: Histogram(low, high, bound, counted)
-                for name, (low, high, bound), counted in zip(found, ends.tolist(), counts, strict=True)
+                for name, (low, high, bound), counted in zip(stored_names, ends.tolist(), counts, strict=True)
             }
     except Exception:  # zipfile, zlib, numpy and json raise their own exceptions; calibrating again fixes all
         return None

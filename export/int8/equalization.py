@@ -46,16 +46,16 @@ def equalizable(index: GraphIndex) -> Iterator[Equalizable]:
     weighted = {node.output[0]: node for node in weighted_nodes(index)}
     for tensor in dict.fromkeys(node.input[0] for node in weighted.values()):
         consumers = index.consumers[tensor]
-        if any(one.output[0] not in weighted or one.op_type == "Gemm" for one in consumers):
+        if any(consumer.output[0] not in weighted or consumer.op_type == "Gemm" for consumer in consumers):
             continue
         products = consumers[0].op_type == "MatMul"
         source_weights = _source_weights(index, tensor, channels_last=products)
-        kernels = [one.input[1] for one in consumers]
+        kernels = [consumer.input[1] for consumer in consumers]
         if not source_weights or any(len(index.consumers[name]) != 1 for name in (*source_weights, *kernels)):
             continue
-        if any(_groups(one) > 1 and index.initializers[one.input[1]].dims[1] != 1 for one in consumers):
+        if any(_groups(consumer) > 1 and index.initializers[consumer.input[1]].dims[1] != 1 for consumer in consumers):
             continue  # groups of several channels: their kernels have no axis of all input channels
-        axes = [0 if products or _groups(one) > 1 else 1 for one in consumers]
+        axes = [0 if products or _groups(consumer) > 1 else 1 for consumer in consumers]
         channels = index.initializers[source_weights[0]].dims[0]
         if all(index.initializers[name].dims[axis] == channels for name, axis in zip(kernels, axes, strict=True)):
             yield Equalizable(tensor, -1 if products else 1, source_weights, tuple(zip(consumers, axes, strict=True)))
@@ -99,24 +99,26 @@ def equalize(index: GraphIndex, maxima: Mapping[str, np.ndarray]) -> int:
 
     `maxima` maps each of these activations to the largest absolute value of each channel, float32 [channels].
     """
-    found = list(equalizable(index))
-    for it in found:
-        activations = maxima[it.tensor].astype(np.float64)
-        weights = np.max([_channel_maxima(index.array(node.input[1]), axis) for node, axis in it.consumers], axis=0)
+    equalizables = list(equalizable(index))
+    for equalizable_tensor in equalizables:
+        activations = maxima[equalizable_tensor.tensor].astype(np.float64)
+        weights = np.max(
+            [_channel_maxima(index.array(node.input[1]), axis) for node, axis in equalizable_tensor.consumers], axis=0
+        )
         # A depthwise convolution has a scale for each channel of its weights, so they can take the whole range of the
         # activation. All other weights share a scale among input channels: the factor balances both ranges.
-        shared = any(_groups(node) == 1 for node, _ in it.consumers)
+        shared = any(_groups(node) == 1 for node, _ in equalizable_tensor.consumers)
         alive = (activations > 0) & (weights > 0)
         factor = np.ones_like(activations)
         factor[alive] = np.sqrt(activations[alive] / weights[alive]) if shared else activations[alive]
         if alive.any():
             # With a geometric mean of 1 the factors leave the size of the whole activation as it is.
             factor[alive] /= np.exp(np.log(factor[alive]).mean())
-        for name in it.source_weights:
+        for name in equalizable_tensor.source_weights:
             _scale(index, name, 0, 1 / factor)
-        for node, axis in it.consumers:
+        for node, axis in equalizable_tensor.consumers:
             _scale(index, node.input[1], axis, factor)
-    return len(found)
+    return len(equalizables)
 
 
 def _channel_maxima(weights: np.ndarray, axis: int) -> np.ndarray:

@@ -59,7 +59,11 @@ def needless_islands(index: GraphIndex, float32_nodes: Collection[str]) -> Itera
             consumers = [consumer for name in node.output for consumer in index.consumers.get(name, [])]
             enters |= any(_dequantizes_activation(producer, index) for producer in producers)
             leaves |= any(consumer.op_type == "QuantizeLinear" for consumer in consumers)
-            neighbors = [one for one in (*producers, *consumers) if id(one) not in seen and _in_float32(one, index)]
+            neighbors = [
+                neighbor
+                for neighbor in (*producers, *consumers)
+                if id(neighbor) not in seen and _in_float32(neighbor, index)
+            ]
             seen.update(map(id, neighbors))
             pending += neighbors
         needed = any(node_name(node) in float32_nodes or node.op_type not in NEED_NO_FLOAT32 for node in island)

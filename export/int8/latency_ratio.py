@@ -37,9 +37,9 @@ def typical(test: Examples, encode: Callable[[Sequence[Any]], Arrays]) -> Arrays
 
     `encode` encodes raw examples. Each is encoded alone: in a batch, short ones are filled up to the longest one.
     """
-    places = np.linspace(0, len(test) - 1, min(CANDIDATES, len(test))).astype(int)
-    volumes = [volume(encode([test.read(int(place))])) for place in places]
-    median = places[np.argsort(volumes, kind="stable")[len(places) // 2]]
+    numbers = np.linspace(0, len(test) - 1, min(CANDIDATES, len(test))).astype(int)
+    volumes = [volume(encode([test.read(int(number))])) for number in numbers]
+    median = numbers[np.argsort(volumes, kind="stable")[len(numbers) // 2]]
     return encode([test.read(int(median))])
 
 

@@ -39,9 +39,9 @@ def int8_options(
     Raises:
         ZooError: the target is unknown or a number is out of range.
     """
-    known: tuple[Target, ...] = get_args(Target)
-    if target is not None and target not in known:
-        raise ZooError(f"there is no target '{target}': {did_you_mean(target, known)}")
+    targets: tuple[Target, ...] = get_args(Target)
+    if target is not None and target not in targets:
+        raise ZooError(f"there is no target '{target}': {did_you_mean(target, targets)}")
     max_drop = MAX_DROP if max_drop is None else max_drop
     calibration_examples = CALIBRATION_EXAMPLES if calibration_examples is None else calibration_examples
     if not 0 <= max_drop <= 100:
@@ -51,7 +51,7 @@ def int8_options(
     check_whole("calibration_examples", calibration_examples, CALIBRATION_EXAMPLES)
     if calibration_examples < 1:
         raise ZooError(f"--calibration-examples {calibration_examples}: at least 1 is needed")
-    chosen = next((one for one in known if one == target), this_machine())
+    chosen = next((candidate for candidate in targets if candidate == target), this_machine())
     return Int8Options(chosen, max_drop, calibration_examples, force)
 
 

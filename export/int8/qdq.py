@@ -109,8 +109,10 @@ def to_calibrate(index: GraphIndex) -> list[str]:
 def integer_activations(index: GraphIndex) -> list[str]:
     """Return the names of hard activations and sigmoids on integers, which cost more accuracy than any other node."""
     plan = plan_quantization(index)
-    found = [node for node in index.graph.node if node.op_type in (*HARD_ACTIVATIONS, "Sigmoid")]
-    return [node_name(node) for node in found if plan.absorbed.get(node.output[0], node.output[0]) in plan.on_integers]
+    activations = [node for node in index.graph.node if node.op_type in (*HARD_ACTIVATIONS, "Sigmoid")]
+    return [
+        node_name(node) for node in activations if plan.absorbed.get(node.output[0], node.output[0]) in plan.on_integers
+    ]
 
 
 def plan_quantization(index: GraphIndex, float32_nodes: frozenset[str] = frozenset()) -> QuantizationPlan:
@@ -202,7 +204,7 @@ def quantized(
     index = GraphIndex(model)
     writer = _Writer(index, plan_quantization(index, float32_nodes), ranges, TYPES[target])
     nodes = [new for node in index.graph.node for new in writer.rewritten(node)]
-    made = onnx.ModelProto(
+    quantized_model = onnx.ModelProto(
         ir_version=model.ir_version,
         producer_name=model.producer_name,
         opset_import=model.opset_import,
@@ -214,8 +216,8 @@ def quantized(
     )  # fmt: skip
     used = {name for node in nodes for name in node.input}
     # After the model is built, so that the remaining float32 weights are copied only once.
-    made.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
-    return made
+    quantized_model.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in used)
+    return quantized_model
 
 
 class _Writer:
@@ -249,12 +251,12 @@ class _Writer:
             # Its range begins at 0, and quantization clips there: a change of scale, as for `HARD_ACTIVATIONS`.
             new.CopyFrom(onnx.helper.make_node("LeakyRelu", node.input[:1], [result], name=node.name, alpha=1.0))
         computed = weighted or new.output[0] in self.plan.on_integers
-        for place, name in enumerate(node.input):
-            if name in self.plan.on_integers or (computed and place == 0 and name in self.plan.quantized):
+        for position, name in enumerate(node.input):
+            if name in self.plan.on_integers or (computed and position == 0 and name in self.plan.quantized):
                 # onnxruntime fuses a DequantizeLinear only if one node reads it: each integer node gets its own, and
                 # all float32 nodes share one.
-                reader = f"{result}_{place}" if computed else "others"
-                new.input[place] = self._dequantize(name, reader, before)
+                reader = f"{result}_{position}" if computed else "others"
+                new.input[position] = self._dequantize(name, reader, before)
         if weighted:
             self._quantize_weights(node, new, before)
         return [*before, new, *(self._quantize(name) for name in new.output if name in self.plan.quantized)]
@@ -283,14 +285,14 @@ class _Writer:
 
     def range(self, name: str) -> Range:
         """Return the range of a tensor: its own, or that of the tensor that its values come from or go into."""
-        own = whole = range_source(self.index, name)
+        source = whole = range_source(self.index, name)
         while whole in self.concatenated:
             whole = range_source(self.index, self.concatenated[whole])
         # A range that begins at 0 does the work of a Relu. The range of the concatenated tensor would undo it.
-        clipped = own in self.absorbed_outputs or (
-            own in self.index.producers and _clips_at_zero(self.index.producers[own], self.index)
+        clipped = source in self.absorbed_outputs or (
+            source in self.index.producers and _clips_at_zero(self.index.producers[source], self.index)
         )
-        return self.ranges[own if clipped and self.ranges[whole][0] < 0 else whole]
+        return self.ranges[source if clipped and self.ranges[whole][0] < 0 else whole]
 
     def _concatenated(self) -> Iterator[tuple[str, str]]:
         """Yield each input of a Concat with its output: they share a range, so that the Concat only copies."""

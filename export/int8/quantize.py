@@ -108,9 +108,9 @@ def _batched(examples: Iterable[Arrays]) -> list[Arrays]:
     """
     batches: list[Arrays] = []
     waiting: dict[str, list[Arrays]] = {}
-    for one in examples:
-        same = waiting.setdefault(str(forms(one)), [])
-        same.append(one)
+    for example in examples:
+        same = waiting.setdefault(str(forms(example)), [])
+        same.append(example)
         if len(same) == calibration.MOST_EXAMPLES:
             batches.append(joined(same))
             same.clear()
@@ -146,10 +146,10 @@ def _calibrated(model: Any, batches: Sequence[Arrays], cache: Path, say: Say) ->
         content.update(tensor.raw_data or tensor.SerializeToString())
     key = f"{content.hexdigest()} {calibration.SETTINGS}"
     path = cache / f"calibration-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
-    known = calibration.read_cache(path, key, wanted)
-    if known is not None:
+    cached = calibration.read_cache(path, key, wanted)
+    if cached is not None:
         say(f"calibrated before: {path}")
-        return known
+        return cached
     say(f"calibrating {len(wanted)} tensors on {sum(map(size, batches))} training examples")
     histograms = calibration.collect(model, wanted, batches)
     try:
@@ -174,10 +174,13 @@ def _decide(
         The method of calibration, the number of nodes that can be computed on integers, those of them that stay in
         float32 with the cost of each, and the accuracy on validation.
     """
-    choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
+    choices = {
+        method: {name: histogram.range(method) for name, histogram in histograms.items()}
+        for method in calibration.METHODS
+    }
     with tempfile.TemporaryDirectory() as scratch:
         attempts = Attempts(model, options.target, probes, Path(scratch) / "attempt.onnx")
-        method = min(calibration.METHODS, key=lambda one: attempts.error(choices[one]))
+        method = min(calibration.METHODS, key=lambda candidate: attempts.error(choices[candidate]))
         float32_nodes, paired = within_budget(attempts, choices[method], validation, options.max_drop, say)
         save(attempts.model(choices[method], float32_nodes), int8)
     return method, len(attempts.nodes) + len(attempts.activations), float32_nodes, paired

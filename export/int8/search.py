@@ -91,9 +91,9 @@ def primary_rows(run: Compute, batches: Sequence[Arrays], description: Model) ->
 def rms_error(found: np.ndarray, expected: np.ndarray, description: Model) -> float:
     """Return the root mean square error as a share of the std of the expected numbers, of the worst target."""
     by_target, errors = task_of(description).by_target, []
-    for own, wanted in zip(by_target(found), by_target(expected), strict=True):
+    for actual, wanted in zip(by_target(found), by_target(expected), strict=True):
         # In float64, because the squares of values may exceed float32.
-        error = np.sqrt(((own.astype(np.float64) - wanted) ** 2).mean())
+        error = np.sqrt(((actual.astype(np.float64) - wanted) ** 2).mean())
         errors.append(error / (wanted.std(dtype=np.float64) or 1.0))
     worst = float(np.max(errors))
     return worst if math.isfinite(worst) else math.inf
@@ -116,8 +116,8 @@ class Validation:
         return accuracy.paired("validation", self._float32, self._right(int8))
 
     def _right(self, run: Compute) -> np.ndarray:
-        found = accuracy.primary_outputs(run, self._examples, self._description, BATCH)
-        return accuracy.right(found, self._examples, self._description)
+        outputs = accuracy.primary_outputs(run, self._examples, self._description, BATCH)
+        return accuracy.right(outputs, self._examples, self._description)
 
 
 def within_budget(
@@ -180,11 +180,11 @@ def fewest(most: int, attempt: Callable[[int], Found | None]) -> Found | None:
             below, above = above, 2 * above
     while best is not None and above - below > 1:
         middle = (above + below) // 2
-        found = attempt(middle)
-        if found is None:
+        outcome = attempt(middle)
+        if outcome is None:
             below = middle
         else:
-            above, best = middle, found
+            above, best = middle, outcome
     return best
 
 
@@ -194,4 +194,4 @@ def _ranked(attempts: Attempts, chosen: Mapping[str, Range]) -> list[tuple[tuple
     groups = [attempts.nodes[start : start + size] for start in range(0, len(attempts.nodes), size)]
     others = {*attempts.nodes, *attempts.activations}
     costs = [attempts.error(chosen, others - set(group)) for group in groups]
-    return sorted(zip(groups, costs, strict=True), key=lambda one: -one[1])
+    return sorted(zip(groups, costs, strict=True), key=lambda group_and_cost: -group_and_cost[1])

@@ -87,9 +87,9 @@ def reasons_against(
 ) -> list[str]:
     """List the reasons against the int8 file, each with its figures."""
     reasons = [
-        f"it loses {_drop(one)}, and {options.max_drop:g} are allowed"
-        for one in (test, decided)
-        if one.drop > options.max_drop
+        f"it loses {_drop(paired)}, and {options.max_drop:g} are allowed"
+        for paired in (test, decided)
+        if paired.drop > options.max_drop
     ]
     if speed is not None and speed.high >= 1:
         reasons.append(f"it is not significantly faster: {_latency(speed)}")
@@ -112,12 +112,12 @@ def _latency(speed: LatencyRatio) -> str:
 
 def lines(made: Int8) -> list[str]:
     """Return lines for the terminal that describe an int8 file."""
-    told = [f"int8 for {made.target}: loses {_drop(made.test)}"]
-    told.append(
+    texts = [f"int8 for {made.target}: loses {_drop(made.test)}"]
+    texts.append(
         f"int8: {_latency(made.speed)}" if made.speed else "int8: no latency measured, the target is another processor"
     )
     if made.kept:
-        worst = ", ".join(f"{one.node} ({one.cost:.2f})" for one in made.kept[:5])
+        worst = ", ".join(f"{kept_node.node} ({kept_node.cost:.2f})" for kept_node in made.kept[:5])
         more = f" and {len(made.kept) - 5} more" if len(made.kept) > 5 else ""
-        told.append(f"int8: {len(made.kept)} of {made.nodes} nodes stay in float32: {worst}{more}")
-    return told + [f"int8 is forced, although {reason}" for reason in made.forced]
+        texts.append(f"int8: {len(made.kept)} of {made.nodes} nodes stay in float32: {worst}{more}")
+    return texts + [f"int8 is forced, although {reason}" for reason in made.forced]

@@ -73,10 +73,10 @@ def check_opset(opset: int) -> None:
     """
     import onnx
 
-    known = range(LOWEST_OPSET, onnx.defs.onnx_opset_version() + 1)
-    if opset in known and _loads(opset):
+    supported = range(LOWEST_OPSET, onnx.defs.onnx_opset_version() + 1)
+    if opset in supported and _loads(opset):
         return
-    highest = max(version for version in known if _loads(version))
+    highest = max(version for version in supported if _loads(version))
     raise ZooError(
         f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})"
     )
@@ -221,15 +221,17 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
         used = {operand.partition(":")[0] for node in definition.node for operand in node.input}
         reads = {node: name for node, name in reads.items() if node in used}
         read = {name: weights[name] for name in reads.values()}
-        values = {name: tf.compat.v1.placeholder(one.dtype, one.shape, name) for name, one in read.items()}
+        values = {
+            name: tf.compat.v1.placeholder(variable.dtype, variable.shape, name) for name, variable in read.items()
+        }
         replaced = {node: values[name] for node, name in reads.items()}
 
-        def found(prepared: dict[str, Any]) -> Any:
-            given = {place: prepared[name] for name, place in zip(arguments, names_in_trace, strict=False)}
+        def imported_network(prepared: dict[str, Any]) -> Any:
+            given = {traced_name: prepared[name] for name, traced_name in zip(arguments, names_in_trace, strict=False)}
             (answer,) = tf.graph_util.import_graph_def(definition, given | replaced, [traced.outputs[0].name])
             return answer
 
-        answers = outputs(inputs, found, network.description)
+        answers = outputs(inputs, imported_network, network.description)
     placeholders = [tensor.name for tensor in (*inputs.values(), *values.values())]
     return graph.as_graph_def(add_shapes=True), placeholders, {name: tensor.name for name, tensor in answers.items()}
 

@@ -69,8 +69,8 @@ class GraphIndex:
         """
         if node is None or node.op_type != op_type or len(node.input) != 2:
             return None
-        for one, other in (node.input, reversed(node.input)):
-            scalar = self.scalar(one)
+        for operand, other in (node.input, reversed(node.input)):
+            scalar = self.scalar(operand)
             if scalar is not None and math.isclose(scalar, constant, rel_tol=SCALAR_TOLERANCE):
                 return other
         return None
@@ -105,9 +105,9 @@ class GraphIndex:
 
         The last node of both lists has the same output.
         """
-        where = next(place for place, node in enumerate(self.graph.node) if node is old[-1] or node == old[-1])
+        position = next(number for number, node in enumerate(self.graph.node) if node is old[-1] or node == old[-1])
         for offset, node in enumerate(new, start=1):
-            self.graph.node.insert(where + offset, node)
+            self.graph.node.insert(position + offset, node)
         for node in old:
             self.graph.node.remove(node)
 
@@ -116,7 +116,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
     """Return the attributes that a node states, by name, strings as bytes; those left at their default are absent."""
     import onnx
 
-    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def opset(model: Any) -> int:

@@ -93,8 +93,8 @@ def fuse(skeleton_model: Any) -> Any:
 def complaints(model: Any, rules: dict[str, Rule]) -> list[str]:
     """Apply rules to a graph and return a line for each rule that finds nodes."""
     index = GraphIndex(model)
-    found = {problem: [described(node) for node in rule(index)] for problem, rule in rules.items()}
-    return [f"{problem}: {enumerated(names)}" for problem, names in found.items() if names]
+    names_by_problem = {problem: [described(node) for node in rule(index)] for problem, rule in rules.items()}
+    return [f"{problem}: {enumerated(names)}" for problem, names in names_by_problem.items() if names]
 
 
 def other_domains(index: GraphIndex) -> Iterator[Any]:
@@ -203,10 +203,12 @@ def enumerated(names: list[str], most: int = MOST_NAMED) -> str:
 
 
 def _surplus_transposes(model: Any, expected: int) -> list[str]:
-    found = [described(node) for node in model.graph.node if node.op_type == "Transpose"]
-    if len(found) <= expected:
+    transposes = [described(node) for node in model.graph.node if node.op_type == "Transpose"]
+    if len(transposes) <= expected:
         return []
-    return [f"{len(found)} Transposes, but the network needs {expected}: {enumerated(found, len(found))}"]
+    return [
+        f"{len(transposes)} Transposes, but the network needs {expected}: {enumerated(transposes, len(transposes))}"
+    ]
 
 
 def _version_problems(model: Any) -> list[str]:

@@ -25,8 +25,8 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         ZooError: it has peepholes, clips its cells, starts from states other than zero, or something reads
             another output than the states.
     """
-    x, weights, bias = (node.input[place] for place in (1, 4, 8))
-    others = [output for place, output in enumerate(node.output) if place != STATES]
+    x, weights, bias = (node.input[index] for index in (1, 4, 8))
+    others = [output for index, output in enumerate(node.output) if index != STATES]
     if (
         node.get_attr_value("use_peephole", False)
         or node.get_attr_value("cell_clip", 0) > 0
@@ -41,8 +41,8 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
     def constant(ending: str, value: Any) -> str:
         return str(graph.make_const(f"{name}_{ending}", np.asarray(value)).output[0])
 
-    def operation(kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
-        return list(graph.make_node(kind, list(inputs), attr=attributes, output_count=outputs).output)
+    def operation(op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        return list(graph.make_node(op_type, list(inputs), attr=attributes, output_count=outputs).output)
 
     graph.remove_node(node.name)
     gates, first = constant("gates", order), constant("first", [0])
@@ -51,7 +51,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
     (ordered,) = operation("Gather", bias, gates, axis=0)
     # ONNX's second bias, which is added to the first one.
     (biases,) = operation("Concat", ordered, constant("zeros", np.zeros(4 * units, np.float32)), axis=0)
-    stacked = [operation("Unsqueeze", one, first)[0] for one in (*parts, biases)]
+    stacked = [operation("Unsqueeze", matrix, first)[0] for matrix in (*parts, biases)]
     (states,) = operation("LSTM", x, *stacked, hidden_size=units)
     graph.make_node(
         "Squeeze", [states, constant("directions", [1])], outputs=[result], name=name, shapes=[shape], dtypes=[dtype]

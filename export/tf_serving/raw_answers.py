@@ -59,23 +59,23 @@ def requests(reference: Reference) -> list[Request]:
     def raw(examples: Sequence[Any]) -> Arrays:
         return kind.client.raw_arrays(list(examples), preprocessing)
 
-    found = [
+    raw_requests = [
         Request(RAW, kind.raw, raw(samples)),
         Request(RAW_SAFE, kind.raw_safe, raw(mixed), refused=tuple(map(int, np.flatnonzero(~sound)))),
     ]
     if PROBABILITIES in task_of(reference.description).outputs:
-        found += [
+        raw_requests += [
             Request(LABELED, SERVE_LABELS, raw(samples)),
             Request(CLASSIFIED, CLASSIFY, {EXAMPLES: serialized_examples(raw(samples))}),
         ]
-    return found
+    return raw_requests
 
 
 def beside_damaged(reference: Reference) -> tuple[list[Any], np.ndarray]:
     """Return the first sample before each damaged form of it, then all samples; and bool [n]: those not damaged."""
     samples, preprocessing = reference.samples, reference.description.preprocessing
     damaged = list(kind_of(preprocessing).data.damaged(samples[0], preprocessing).values())
-    mixed = [one for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for one in pair]
+    mixed = [example for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for example in pair]
     return [*mixed, *samples], np.array([True, False] * len(damaged) + [True] * len(samples))
 
 
@@ -91,10 +91,10 @@ def gates(answers: Mapping[str, Arrays | str], reference: Reference) -> list[Gat
     expected = reference.primary(reference.answers)
 
     def answered(name: str) -> Arrays:
-        found = answers[name]
-        if isinstance(found, str):
-            raise ZooError(f"'{name}' was not answered: {found}")
-        return found
+        answer = answers[name]
+        if isinstance(answer, str):
+            raise ZooError(f"'{name}' was not answered: {answer}")
+        return answer
 
     def raw() -> Verdict:
         return task.agreement(reference.primary(answered(RAW)), expected, TOLERANCE, description)

@@ -57,7 +57,7 @@ class _Output(ctypes.Structure):
 
 
 _POINTER, _SIZE, _TEXT, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
-_OUTPUTS, _TENSORS, _TEXTS = (ctypes.POINTER(kind) for kind in (_Output, _POINTER, _TEXT))
+_OUTPUTS, _TENSORS, _TEXTS = (ctypes.POINTER(pointee) for pointee in (_Output, _POINTER, _TEXT))
 
 # Argument and result types of each function (tensorflow/c: c_api.h, tf_tensor.h, tf_status.h, tf_tstring.h).
 _FUNCTIONS: dict[str, tuple[tuple[Any, ...], Any]] = {
@@ -162,22 +162,22 @@ class Server:
 
     def _output(self, name: str) -> _Output:
         operation, _, index = name.partition(":")
-        found = self._library.TF_GraphOperationByName(self._graph, operation.encode())
-        if not found:
+        handle = self._library.TF_GraphOperationByName(self._graph, operation.encode())
+        if not handle:
             raise AnswerError(f"the graph has no operation '{operation}'")
-        return _Output(found, int(index or 0))
+        return _Output(handle, int(index or 0))
 
     @contextlib.contextmanager
     def _tensor(self, value: np.ndarray) -> Iterator[int]:
         """Allocate a TF_Tensor with a copy of `value`; it is freed at the end of the block."""
         library, texts = self._library, list(value.flat) if value.dtype == object else []
-        number = next((number for number, kind in TYPES.items() if value.dtype == kind), None)
+        number = next((number for number, dtype in TYPES.items() if value.dtype == dtype), None)
         if number is None:
             raise AnswerError(f"this check does not send inputs of numpy's type {value.dtype}")
         size = BYTES_OF_A_STRING * value.size if number == STRING else value.nbytes
         tensor = library.TF_AllocateTensor(number, (ctypes.c_int64 * value.ndim)(*value.shape), value.ndim, size)
         data = library.TF_TensorData(tensor)
-        strings = [data + BYTES_OF_A_STRING * place for place in range(len(texts))]
+        strings = [data + BYTES_OF_A_STRING * index for index in range(len(texts))]
         for string, text in zip(strings, texts, strict=True):
             library.TF_StringInit(string)
             library.TF_StringCopy(string, text, len(text))
@@ -199,7 +199,7 @@ class Server:
         data = library.TF_TensorData(tensor)
         try:
             if number == STRING:
-                texts = [self._text(data + BYTES_OF_A_STRING * place) for place in range(math.prod(shape))]
+                texts = [self._text(data + BYTES_OF_A_STRING * index) for index in range(math.prod(shape))]
                 return np.array([*texts, None], object)[:-1].reshape(shape)
             if number not in TYPES:
                 raise AnswerError(f"this check does not read outputs of TensorFlow's type {number}")
@@ -230,8 +230,8 @@ def unpacked(name: str, arrays: Any) -> np.ndarray:
     lengths, content = arrays[name + LENGTHS], arrays[name + BYTES].tobytes()
     ends = np.cumsum(lengths)
     tensor = np.empty(lengths.size, object)
-    for place, (end, length) in enumerate(zip(ends.flat, lengths.flat, strict=True)):
-        tensor[place] = content[end - length : end]
+    for index, (end, length) in enumerate(zip(ends.flat, lengths.flat, strict=True)):
+        tensor[index] = content[end - length : end]
     return tensor.reshape(lengths.shape)
 
 

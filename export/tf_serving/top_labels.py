@@ -54,8 +54,8 @@ def serialized_examples(raw: Mapping[str, np.ndarray]) -> np.ndarray:
         return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
     count = len(next(iter(raw.values())))
-    found = np.empty(count, object)
-    for place in range(count):
-        features = {name: feature(values[place : place + 1].reshape(-1)) for name, values in raw.items()}
-        found[place] = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-    return found
+    examples = np.empty(count, object)
+    for number in range(count):
+        features = {name: feature(values[number : number + 1].reshape(-1)) for name, values in raw.items()}
+        examples[number] = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return examples

@@ -127,13 +127,13 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         verb = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "zoo"
         return 2, f"{' '.join(error.format_message().split())} (see '{verb} --help')"
     if isinstance(error, OSError):
-        place = f" ({error.filename})" if error.filename else ""
+        file_note = f" ({error.filename})" if error.filename else ""
         hint = (
             "free some space, or choose another --out"
             if error.errno in FULL
             else "check that this path exists and that you may read and write it, or name another one"
         )
-        return 2, f"{error.strerror or error}{place}: {hint}"
+        return 2, f"{error.strerror or error}{file_note}: {hint}"
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return 130, "interrupted"
     if isinstance(error, Ended):
@@ -145,10 +145,10 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         from zoo.installation import missing
 
         return 2, missing(error.name)
-    what = class_and_message(error, 300)
+    message = class_and_message(error, 300)
     if out_of_memory(error):
         return 2, (
-            f"there is not enough memory ({what}): end other programs that use it, or compute smaller batches, such as "
-            "--set accumulate=4 of a training"
+            f"there is not enough memory ({message}): end other programs that use it, or compute smaller batches, such "
+            "as --set accumulate=4 of a training"
         )
-    return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"
+    return 2, f"{message}: an unexpected error; 'zoo --debug …' prints its traceback"

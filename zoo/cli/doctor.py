@@ -25,38 +25,38 @@ def command(as_json: bool) -> None:
     from zoo.cli.output import print_json
     from zoo.errors import Refused
 
-    found = zoo.doctor()
+    installation = zoo.doctor()
     if as_json:
-        print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(installation))
     else:
-        tables.facts(_facts(found))
+        tables.facts(_facts(installation))
         click.echo()
-        tables.facts({verb.verb: "ready" if verb.ready else _lacking(verb) for verb in found.verbs})
-    if not found.ready:
-        lacking = [verb for verb in found.verbs if not verb.ready and not verb.optional]
+        tables.facts({verb.verb: "ready" if verb.ready else _lacking(verb) for verb in installation.verbs})
+    if not installation.ready:
+        lacking = [verb for verb in installation.verbs if not verb.ready and not verb.optional]
         packages = dict.fromkeys(name for verb in lacking for name in verb.missing)
-        lacks = [f"{', '.join(packages)} cannot be imported: {found.mend}"] if packages else []
-        raise Refused("; ".join([*lacks, *dict.fromkeys(found.plugins.values())]))
+        lacks = [f"{', '.join(packages)} cannot be imported: {installation.mend}"] if packages else []
+        raise Refused("; ".join([*lacks, *dict.fromkeys(installation.plugins.values())]))
 
 
-def _facts(found: Installation) -> dict[str, str]:
+def _facts(installation: Installation) -> dict[str, str]:
     """Return all findings but the verbs, by name."""
     lines: dict[str, Any] = {
-        "zoo": found.zoo or "not installed as a package",
-        "python": found.python,
-        "operating system": found.operating_system,
-        **{f"machine {key}": value for key, value in found.machine.items()},
-        **{f"container's {key}": "no limit" if value is None else value for key, value in found.quota.items()},
-        "available memory (GiB)": found.available_memory_gib,
-        "GPUs": found.gpus or "none that TensorFlow sees",
+        "zoo": installation.zoo or "not installed as a package",
+        "python": installation.python,
+        "operating system": installation.operating_system,
+        **{f"machine {key}": value for key, value in installation.machine.items()},
+        **{f"container's {key}": "no limit" if value is None else value for key, value in installation.quota.items()},
+        "available memory (GiB)": installation.available_memory_gib,
+        "GPUs": installation.gpus or "none that TensorFlow sees",
         **{
             f"runtime {name}": ["ready", *runtime.devices] if runtime.ready else "not there"
-            for name, runtime in found.runtimes.items()
+            for name, runtime in installation.runtimes.items()
         },
-        **{f"plugins of {group}": error for group, error in found.plugins.items()},
-        **{f"variable {name}": value for name, value in found.environment.items()},
-        **{f"keras.json {key}": value for key, value in found.keras_json.items()},
-        **{f"package {name}": _package(package) for name, package in found.packages.items()},
+        **{f"plugins of {group}": error for group, error in installation.plugins.items()},
+        **{f"variable {name}": value for name, value in installation.environment.items()},
+        **{f"keras.json {key}": value for key, value in installation.keras_json.items()},
+        **{f"package {name}": _package(package) for name, package in installation.packages.items()},
     }
     return {name: _text(value) for name, value in lines.items()}
 
@@ -73,5 +73,5 @@ def _lacking(verb: Verb) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        value = [f"{name} {one}" for name, one in value.items()]
+        value = [f"{name} {entry}" for name, entry in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -33,8 +33,8 @@ def ended_by_signals() -> Iterator[None]:
 
     def end(number: int, frame: Any) -> None:
         # A second signal must not interrupt the clean-up.
-        for one in taken:
-            signal.signal(one, signal.SIG_IGN)
+        for handled in taken:
+            signal.signal(handled, signal.SIG_IGN)
         received.append(number)
         _end_children()
         raise Ended(number)

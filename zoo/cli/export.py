@@ -52,10 +52,10 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.input import kind_of
     from zoo.schema import to_dict
 
-    made = zoo.export_run(**options, say=say)
-    manifest = made.manifest
+    artifact_folder = zoo.export_run(**options, say=say)
+    manifest = artifact_folder.manifest
     if as_json:
-        print_json({"artifact": str(made.folder), **to_dict(manifest)})
+        print_json({"artifact": str(artifact_folder.folder), **to_dict(manifest)})
         return
     console().print(tables.gates(manifest.gates))
     if not manifest.score:
@@ -75,4 +75,4 @@ def command(as_json: bool, **options: Any) -> None:
 
         for line in lines(manifest.int8):
             say(line)
-    say(f"wrote {made.folder}")
+    say(f"wrote {artifact_folder.folder}")

@@ -36,13 +36,13 @@ def command(name: str, size: str | None, as_json: bool) -> None:
     from zoo.information import is_described
     from zoo.registry import is_known
 
-    place = Path(name)
-    if is_described(place) or os.sep in name or (place.exists() and not is_known(name)):
-        if not is_described(place):
-            raise ZooError(mistaken(place, "run") or f"there is no run and no artifact at {place}: name its folder")
+    path = Path(name)
+    if is_described(path) or os.sep in name or (path.exists() and not is_known(name)):
+        if not is_described(path):
+            raise ZooError(mistaken(path, "run") or f"there is no run and no artifact at {path}: name its folder")
         if size:
-            raise ZooError(f"--size {size} chooses among the sizes of a family, and {place} has one: leave it out")
-        described = zoo.describe(place)
+            raise ZooError(f"--size {size} chooses among the sizes of a family, and {path} has one: leave it out")
+        described = zoo.describe(path)
         if as_json:
             print_json(described)
             return
@@ -139,8 +139,8 @@ def _score(score: dict[str, Any]) -> str:
 def _teacher(teacher: dict[str, Any]) -> str:
     score = teacher["score"] and f"{teacher['score']['metric']} {teacher['score']['value']:.4f}"
     network = teacher["family"] and f"{teacher['family']} {teacher['size']}"
-    known = (teacher["name"], network, score, teacher["license"] or "no license stated")
-    return ", ".join(fact for fact in known if fact)
+    facts = (teacher["name"], network, score, teacher["license"] or "no license stated")
+    return ", ".join(fact for fact in facts if fact)
 
 
 def _structure(described: dict[str, Any]) -> str:

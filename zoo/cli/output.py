@@ -38,8 +38,8 @@ def say(text: str) -> None:
 
 def say_parts(score: Score) -> None:
     """Write the score of each of several targets as a line on standard error."""
-    for name, own in score.parts.items():
-        say(f"  {printable(name)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
+    for name, part in score.parts.items():
+        say(f"  {printable(name)}: {part.metric} {part.value:.4f} ({part.low:.4f} to {part.high:.4f})")
 
 
 def say_step(done: int, total: int, line: str) -> None:

@@ -58,5 +58,5 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.cli.train import print_run
 
     with progress_bar() as progress:
-        made = zoo.pretrain(**options, say=say, progress=progress)
-    print_run(made, options["strategy"], as_json)
+        run_folder = zoo.pretrain(**options, say=say, progress=progress)
+    print_run(run_folder, options["strategy"], as_json)

@@ -32,24 +32,24 @@ def command(places: tuple[Path, ...], keep: int | None, rollback: bool, as_json:
     *artifacts, base = places
     if len(artifacts) > 1:
         raise ZooError(f"one artifact is published at a time: leave {artifacts[-1]} out")
-    made = zoo.publish(artifacts[0] if artifacts else None, base, keep=keep, rollback=rollback, say=say)
-    record, size = made.record, sum(file.bytes for file in made.record.files.values())
+    publication = zoo.publish(artifacts[0] if artifacts else None, base, keep=keep, rollback=rollback, say=say)
+    record, size = publication.record, sum(file.bytes for file in publication.record.files.values())
     if as_json:
         print_json(
             {
                 "base": str(base),
                 "version": record.version,
-                "folder": str(made.folder),
+                "folder": str(publication.folder),
                 "artifact": record.artifact,
                 "restores": record.restores,
-                "removed": list(made.removed),
+                "removed": list(publication.removed),
                 "files": len(record.files),
                 "bytes": size,
             }
         )
         return
-    click.echo(made.folder)
+    click.echo(publication.folder)
     again = f", which version {record.restores} was" if record.restores else ""
     say(f"version {record.version}: {record.artifact}{again}, {len(record.files)} files, {size / 1e6:.1f} MB")
-    if made.removed:
-        say(f"removed {', '.join(map(str, made.removed))}")
+    if publication.removed:
+        say(f"removed {', '.join(map(str, publication.removed))}")

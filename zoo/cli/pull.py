@@ -36,12 +36,12 @@ def command(family: str, as_json: bool, **options: Any) -> None:
     from zoo.input import kind_of
     from zoo.schema import to_dict
 
-    made = zoo.pull(family, **options, say=say)
-    model, weights = made.run.model, made.run.weights
+    run_folder = zoo.pull(family, **options, say=say)
+    model, weights = run_folder.run.model, run_folder.run.weights
     assert weights is not None, "a run that was pulled says whose weights it has"
     if as_json:
-        print_json({"run": str(made.folder), **to_dict(made.run)})
+        print_json({"run": str(run_folder.folder), **to_dict(run_folder.run)})
     else:
         labels = f"{len(model.labels)} {'symbols' if model.symbols else 'classes'}"
         takes = kind_of(model.preprocessing).client.facts(model.preprocessing)["input"]
-        say(f"{made.folder}: {model.parameters:,} parameters, {labels}, {takes}, {weights.license}")
+        say(f"{run_folder.folder}: {model.parameters:,} parameters, {labels}, {takes}, {weights.license}")

@@ -54,10 +54,10 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.schema import to_dict
 
     with progress_bar() as progress:
-        made = zoo.scale(**options, say=say, progress=progress)
+        scale_folder = zoo.scale(**options, say=say, progress=progress)
     if as_json:
-        print_json({"folder": str(made.folder), **to_dict(made.record)})
+        print_json({"folder": str(scale_folder.folder), **to_dict(scale_folder.record)})
         return
-    tables.networks(made.networks)
-    if made.law:
-        tables.law(made.law)
+    tables.networks(scale_folder.networks)
+    if scale_folder.law:
+        tables.law(scale_folder.law)

@@ -120,8 +120,8 @@ def command(as_json: bool, **options: Any) -> None:
         _train_sizes(options, as_json)
         return
     with progress_bar() as progress:
-        made = zoo.train(**options, say=say, progress=progress)
-    print_run(made, options["strategy"], as_json)
+        run_folder = zoo.train(**options, say=say, progress=progress)
+    print_run(run_folder, options["strategy"], as_json)
 
 
 def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
@@ -174,9 +174,9 @@ def _train_sizes(options: dict[str, Any], as_json: bool) -> None:
 
     sizes = [word.strip() for word in (options["size"] or "").split(",") if word.strip()]
     with progress_bar() as progress:
-        made = zoo.train_sizes(**{**options, "size": sizes}, say=say, progress=progress)
+        sizes_folder = zoo.train_sizes(**{**options, "size": sizes}, say=say, progress=progress)
     if as_json:
-        runs = [{"run": str(one.folder), **to_dict(one.run)} for one in made.runs]
-        print_json({"sizes": str(made.folder), "runs": runs})
+        runs = [{"run": str(run_folder.folder), **to_dict(run_folder.run)} for run_folder in sizes_folder.runs]
+        print_json({"sizes": str(sizes_folder.folder), "runs": runs})
     else:
-        tables.networks(made.rows)
+        tables.networks(sizes_folder.rows)

@@ -57,11 +57,13 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.schema import to_dict
 
     with progress_bar() as progress:
-        made = zoo.tune(**options, say=say, progress=progress)
+        study = zoo.tune(**options, say=say, progress=progress)
     if as_json:
-        trials = [{**dataclasses.asdict(trial), "params": dict(trial.params)} for trial in made.trials]
-        print_json({"study": str(made.folder), "best": str(made.best.folder), "trials": trials, **to_dict(made.record)})
+        trials = [{**dataclasses.asdict(trial), "params": dict(trial.params)} for trial in study.trials]
+        print_json(
+            {"study": str(study.folder), "best": str(study.best.folder), "trials": trials, **to_dict(study.record)}
+        )
         return
-    tables.trials(made.trials, made.record.settled["metric"], made.best_trial)
-    score = made.best.test_score
-    say(f"{made.best.folder}: test {score.metric} {score.value:.4f} ({score.low:.4f} to {score.high:.4f})")
+    tables.trials(study.trials, study.record.settled["metric"], study.best_trial)
+    score = study.best.test_score
+    say(f"{study.best.folder}: test {score.metric} {score.value:.4f} ({score.low:.4f} to {score.high:.4f})")

@@ -37,8 +37,8 @@ def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
 
 def several(values: Value | Iterable[Value]) -> list[Value]:
     """Return one value or several as a list; a string is one value."""
-    one = isinstance(values, str | Number | os.PathLike)  # numbers of numpy are Numbers, too
-    return [values] if one else [*values]  # type: ignore[list-item, misc]
+    is_single = isinstance(values, str | Number | os.PathLike)  # numbers of numpy are Numbers, too
+    return [values] if is_single else [*values]  # type: ignore[list-item, misc]
 
 
 def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
@@ -81,12 +81,12 @@ def several_callbacks(callbacks: object) -> tuple[Any, ...]:
     """
     if callbacks is None:
         return ()
-    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
-    for one in found:
-        if isinstance(one, type) or not hasattr(one, "set_model"):
-            name = one.__name__ if isinstance(one, type) else f"an object of type {type(one).__name__}"
+    objects = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in objects:
+        if isinstance(callback, type) or not hasattr(callback, "set_model"):
+            name = callback.__name__ if isinstance(callback, type) else f"an object of type {type(callback).__name__}"
             raise ZooError(f"{name} is among the callbacks: name objects such as keras.callbacks.TerminateOnNaN()")
-    return found
+    return objects
 
 
 def data_request(
@@ -119,7 +119,7 @@ def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands:
     short = _written(shorthands)
     for setting in short:
         key, _, value = setting.partition("=")
-        others = [one for one in written if one.partition("=")[0] == key and one.lower() != setting.lower()]
+        others = [other for other in written if other.partition("=")[0] == key and other.lower() != setting.lower()]
         if others:
             raise ZooError(f"--set {others[0]} and the option that sets {key} to {value} differ: leave one of them out")
     return [*written, *short]

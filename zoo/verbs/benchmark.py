@@ -45,12 +45,12 @@ class Benchmark:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the benchmark as dictionaries, lists, strings and numbers."""
-        made = {"provenance": schema.to_dict(self.provenance), "seconds": self.seconds}
+        document = {"provenance": schema.to_dict(self.provenance), "seconds": self.seconds}
         if self.training:
-            return {**made, "training": self.training.to_dict()}
+            return {**document, "training": self.training.to_dict()}
         from zoo.serving.table import as_json
 
-        return {**made, "rows": as_json(self.rows)}
+        return {**document, "rows": as_json(self.rows)}
 
 
 def benchmark(
@@ -136,11 +136,11 @@ def benchmark(
         say=say,
         progress=progress,
     )
-    made = dataclasses.replace(started, finished=provenance.now())
+    finished = dataclasses.replace(started, finished=provenance.now())
     if target is not None:
-        write_csv(target, rows, made)
+        write_csv(target, rows, finished)
         say(f"wrote {target}")
-    return Benchmark(made, seconds, tuple(rows))
+    return Benchmark(finished, seconds, tuple(rows))
 
 
 def _of_training(request: TrainingRequest, seconds: float, say: Say, progress: Progress) -> Benchmark:
@@ -154,5 +154,5 @@ def _of_training(request: TrainingRequest, seconds: float, say: Say, progress: P
 
     started = provenance.here(SEED)
     with keeping_freed_memory(), own_randomness():
-        found = measure(request, seconds=seconds, say=say, progress=progress)
-    return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)
+        speed = measure(request, seconds=seconds, say=say, progress=progress)
+    return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=speed)

@@ -21,8 +21,8 @@ def copy(source: StrPath, target: StrPath) -> Copy:
     Raises:
         ZooError: both or neither are in a store, there is nothing to copy, or the target exists or holds other files.
     """
-    for place in (source, target):
-        check_path(place)
+    for path in (source, target):
+        check_path(path)
     if is_store(source) == is_store(target):
         raise ZooError(
             f"'{source}' and '{target}': one of them should be in a store, such as s3://bucket/name, and one a folder"

@@ -100,12 +100,12 @@ def evaluate(
     about_data = [f"--{name}" for name in columns] + (["--bad-examples"] if bad_examples else [])
     if about_data and not data:
         raise ZooError(f"{listed(about_data)}: only for other data: name them with --data, or leave it out")
-    place = run.newest(Path("runs")) if target is None else local_path(target)
+    model_folder = run.newest(Path("runs")) if target is None else local_path(target)
     if target is None:
-        say(f"evaluating {place}, the newest finished run")
-    check_new(_new_folder(place, out))
+        say(f"evaluating {model_folder}, the newest finished run")
+    check_new(_new_folder(model_folder, out))
     started = provenance.here(seed=0)
-    described = _described(place)
+    described = _described(model_folder)
     model, dataset = described.model, None
     for library in task_of(model).libraries:
         importlib.import_module(library)
@@ -122,7 +122,7 @@ def evaluate(
         dataset = load_again(described.data, kind, described.recipe.split, optional_path(data_dir))
         examples, source = dataset.test, described.data
     else:
-        raise ZooError(f"{place} has no data of its own: say what to measure it on, such as --data folder:PATH")
+        raise ZooError(f"{model_folder} has no data of its own: say what to measure it on, such as --data folder:PATH")
     examples, left_out = kind_of(model.preprocessing).data.kept(examples, model.preprocessing)
     if data is not None and bad_examples != "skip":
         refuse_left_out(left_out, kind_of(model.preprocessing))
@@ -132,13 +132,13 @@ def evaluate(
         say(line)
     if not len(examples):
         raise ZooError(f"no example of {source.source} fits the network's input: name other data")
-    examples, overlap = _unseen(place, described, dataset, examples, include_training, say)
-    task, outputs = task_of(model), _measured_outputs(place, described, examples, say)
-    result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(place))
-    folder = _new_folder(place, out)
+    examples, overlap = _unseen(model_folder, described, dataset, examples, include_training, say)
+    task, outputs = task_of(model), _measured_outputs(model_folder, described, examples, say)
+    result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(model_folder))
+    folder = _new_folder(model_folder, out)
     done = EvaluationFolder(
         folder=folder,
-        target=str(place),
+        target=str(model_folder),
         data=source,
         overlap=overlap,
         provenance=dataclasses.replace(started, finished=provenance.now()),
@@ -147,7 +147,7 @@ def evaluate(
     )
     with files.staged_folder(folder) as staging:
         files.write_json(staging / KINDS["evaluation"].marker, done.report())
-        title = f"{place.absolute().name} on {source.source}"
+        title = f"{model_folder.absolute().name} on {source.source}"
         task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
     return done
 

@@ -67,14 +67,14 @@ def export_run(
     given = [option for option, value in for_int8.items() if value is not None]
     if given and not int8:
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
-    asked = {
+    requested = {
         "onnx": onnx,
         "onnx_fp16": fp16,
         "saved_model": saved_model,
         "onnx_int8": int8,
         **dict.fromkeys(others, True),
     }
-    formats = [name for name, wanted in asked.items() if wanted]
+    formats = [name for name, wanted in requested.items() if wanted]
     if not (onnx or saved_model or others):
         formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
     if opset is not None and not any("onnx" in (name, find(name).source) for name in formats):

@@ -32,9 +32,9 @@ def publish(
     """
     from zoo.serving import publish as publishing
 
-    place = local_path(base)
+    base_folder = local_path(base)
     if rollback:
         if artifact is not None:
             raise ZooError(f"--rollback publishes what {base} holds: leave {artifact} out")
-        return publishing.roll_back(place, keep=keep, say=say)
-    return publishing.publish(artifact_or_newest(artifact, say), place, keep=keep, say=say)
+        return publishing.roll_back(base_folder, keep=keep, say=say)
+    return publishing.publish(artifact_or_newest(artifact, say), base_folder, keep=keep, say=say)

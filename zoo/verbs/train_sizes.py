@@ -82,27 +82,27 @@ def train_sizes(
         if not sizes:
             raise ZooError("name the sizes to train, such as small and base")
         points = [Point(name) for name in sizes]
-        made = series.decisions(request, points)
+        decided = series.decisions(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
         folder, begun = experiment.place("sizes", optional_path(out), usual, request)
         if begun is None or not begun.finished:
             series.choose_devices(how)
         if begun is None:
-            series.check_networks(made, points)
-        record = begun or experiment.begin("sizes", folder, request, {}, made[0][1].recipe.seed)
+            series.check_networks(decided, points)
+        record = begun or experiment.begin("sizes", folder, request, {}, decided[0][1].recipe.seed)
     points = [Point(name) for name in record.asked["sizes"]]
     with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
         if resume is not None:
             record = experiment.move_data("sizes", folder, record, optional_path(training.get("data_dir")))
         request = {name: value for name, value in record.asked.items() if name != "sizes"}
-        places = [folder / point.name for point in points]
+        run_folders = [folder / point.name for point in points]
         if resume is None or not record.finished:
-            series.refuse_changed_data(folder, places, experiment.place_of_data(request))
+            series.refuse_changed_data(folder, run_folders, experiment.place_of_data(request))
         experiment.say_finished(folder, record, say)
         runs = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
         series.refuse_other_data(runs)
         if not record.finished:
-            rows = [series.row(point, one.run) for point, one in zip(points, runs, strict=True)]
+            rows = [series.row(point, run_folder.run) for point, run_folder in zip(points, runs, strict=True)]
             record = experiment.end("sizes", folder, record, {"runs": rows})
     return SizesFolder(folder, record, tuple(runs))

@@ -85,8 +85,8 @@ def _done(
         request = schema.parse(StudyRequest, message["check"], "request")
         return {"settled": schema.to_dict(trial.check(request, preflight))}
     if "test" in message:
-        place = message["test"]["data_dir"]
-        trial.test(Path(message["test"]["run"]), None if place is None else Path(place))
+        data_dir = message["test"]["data_dir"]
+        trial.test(Path(message["test"]["run"]), None if data_dir is None else Path(data_dir))
         return {"tested": True}
     job = message["train"]
     settled = schema.parse(Settled, job["settled"], "settled")

@@ -139,7 +139,7 @@ def tune(
             space=space,
             recipe=None if recipe is None else read_if_file(recipe),
         )
-        folder, begun = _place(request, optional_path(out))
+        folder, begun = _folder_and_record(request, optional_path(out))
         record = begun or _begin(request, folder, say)
     settled = _settled(record)
     with locked(folder) as lock, closing(_study(folder, settled)) as study:
@@ -157,10 +157,12 @@ def tune(
                 say(f"unfinished trials, which are trained again: {lost}")
             search(folder, study, request, settled, parallel, lock, say, progress)
             record = _end(folder, record, request, settled, study.finished(), lock, say)
-        found = study.finished()
-    best = best_of(found, settled.higher_is_better)
+        finished = study.finished()
+    best = best_of(finished, settled.higher_is_better)
     assert best is not None, "a study that is finished has a best trial"
-    return StudyFolder(folder, record, tuple(found), best, RunFolder(folder / BEST, run.read_finished(folder / BEST)))
+    return StudyFolder(
+        folder, record, tuple(finished), best, RunFolder(folder / BEST, run.read_finished(folder / BEST))
+    )
 
 
 def _checked(
@@ -177,11 +179,11 @@ def _checked(
         raise ZooError("say how many trials to train, such as --trials 40")
     if not 1 <= trials <= MOST_TRIALS:
         raise ZooError(f"--trials {trials}: 1 to {MOST_TRIALS:,} trials")
-    found, row = resolve(family, size)
+    resolved_family, row = resolve(family, size)
     request = StudyRequest(
-        family=found.name,
+        family=resolved_family.name,
         # An alias names a size as well.
-        size=row.name if size is not None or family != found.name else None,
+        size=row.name if size is not None or family != resolved_family.name else None,
         data=data and absolute(data),
         data_dir=None if data_dir is None else str(local_path(data_dir).absolute()),
         settings=tuple(settings),
@@ -197,7 +199,7 @@ def _checked(
         given = keys_file.flat(space) if isinstance(space, Mapping) else keys_file.read(local_path(space), "space")
     except ValueError as error:
         raise ZooError(f"the space: {error}: name it once") from None
-    checked = spaces.checked(given, found, request.size, decision.recipe, settings)
+    checked = spaces.checked(given, resolved_family, request.size, decision.recipe, settings)
 
     def attempt(values: Mapping[str, spaces.Value]) -> None:
         decide(request.training(*changes_of(values)))
@@ -207,7 +209,7 @@ def _checked(
     return dataclasses.replace(request, space=spaces.to_plain(checked))
 
 
-def _place(request: StudyRequest, out: Path | None) -> tuple[Path, Experiment | None]:
+def _folder_and_record(request: StudyRequest, out: Path | None) -> tuple[Path, Experiment | None]:
     source = request.data or find(resolve(request.family)[0].input).default_data
     usual = Path("studies") / f"{request.family}-{short_name(source)}"
     return experiment.place("study", out, usual, schema.to_dict(request))
@@ -227,8 +229,8 @@ def _begin(request: StudyRequest, folder: Path, say: Say) -> Experiment:
         (staging / TRIALS).mkdir()
         _study(staging, settled).close()
 
-    asked = schema.to_dict(request)
-    return experiment.begin("study", folder, asked, schema.to_dict(settled), settled.seed, fill)
+    document = schema.to_dict(request)
+    return experiment.begin("study", folder, document, schema.to_dict(settled), settled.seed, fill)
 
 
 def _request(record: Experiment) -> StudyRequest:
@@ -261,10 +263,10 @@ def _end(
     if not target.exists():
         with files.staged_folder(target) as staging:
             shutil.copytree(folder_of(folder, best.place), staging, dirs_exist_ok=True)
-    place = experiment.place_of_data(record.asked)
+    data_dir = experiment.place_of_data(record.asked)
     if not run.read(target).finished:
         with TrialProcess(lock=lock) as process:
-            process.send(test={"run": str(target), "data_dir": place and str(place)})
+            process.send(test={"run": str(target), "data_dir": data_dir and str(data_dir)})
             try:
                 process.answer()
             except Died as error:

@@ -123,6 +123,6 @@ PASSES = (
 
 def apply(model: Any, stage: Stage) -> None:
     """Run the passes of a stage on an onnx.ModelProto, in place."""
-    for one in PASSES:
-        if one.stage == stage:
-            one.run(model)
+    for graph_pass in PASSES:
+        if graph_pass.stage == stage:
+            graph_pass.run(model)

@@ -44,14 +44,14 @@ def mask_by_keys(model: Any) -> None:
     the Split that would copy them.
     """
     index = GraphIndex(model)
-    found = list(_masked_attentions(index))
+    attentions = list(_masked_attentions(index))
     masks: dict[tuple[str, int], list[Any]] = {}
     replaced: dict[int, list[Any]] = {}
-    for one in found:
-        replaced |= {id(node): [] for node in (*one.projection, one.add)}
-        replaced[id(one.projection[-1])] = _projections(one, index, masks)
-        one.softmax.input[list(one.softmax.input).index(one.add.output[0])] = one.scale.output[0]
-    if found:
+    for masked in attentions:
+        replaced |= {id(node): [] for node in (*masked.projection, masked.add)}
+        replaced[id(masked.projection[-1])] = _projections(masked, index, masks)
+        masked.softmax.input[list(masked.softmax.input).index(masked.add.output[0])] = masked.scale.output[0]
+    if attentions:
         # The masks depend on inputs of the graph only, but their nodes may come after the first attention.
         first = _before({mask for mask, _ in masks}, index)
         moved = set(map(id, first))
@@ -139,22 +139,22 @@ def _bias(add: Any, index: GraphIndex) -> str:
     return next((name for name in add.input if name in index.initializers), "")
 
 
-def _projections(one: MaskedAttention, index: GraphIndex, masks: dict[tuple[str, int], list[Any]]) -> list[Any]:
+def _projections(attention: MaskedAttention, index: GraphIndex, masks: dict[tuple[str, int], list[Any]]) -> list[Any]:
     """Return the nodes that make queries, keys and values; those that make the mask of the keys go into `masks`."""
     import onnx
 
-    product, add, reshape, split = one.projection
+    product, add, reshape, split = attention.projection
     *_, heads, size = index.array(reshape.input[1]).tolist()
     heads //= 3
-    scale = index.scalar(one.scale.input[1])
+    scale = index.scalar(attention.scale.input[1])
     assert scale
     kernels = np.split(index.array(product.input[1]), 3, 1)
     biases = np.split(index.array(_bias(add, index)).reshape(-1), 3)
-    channel = f"{one.mask}_channel{size}"
-    if (one.mask, size) not in masks:
+    channel = f"{attention.mask}_channel{size}"
+    if (attention.mask, size) not in masks:
         last = index.add_initializer(f"{channel}_last", np.eye(size + 1, dtype=np.float32)[-1:])
-        masks[one.mask, size] = [
-            onnx.helper.make_node("Transpose", [one.mask], [f"{channel}_lengths"], perm=[0, 3, 1, 2]),
+        masks[attention.mask, size] = [
+            onnx.helper.make_node("Transpose", [attention.mask], [f"{channel}_lengths"], perm=[0, 3, 1, 2]),
             onnx.helper.make_node("Mul", [f"{channel}_lengths", last], [channel]),
         ]
     nodes = []
@@ -187,9 +187,9 @@ def _widened(heads: np.ndarray, value: float) -> np.ndarray:
 
 def _before(names: set[str], index: GraphIndex) -> list[Any]:
     """Return the nodes that compute these values, directly or indirectly, in the order of the graph."""
-    wanted, found = set(names), []
+    wanted, nodes = set(names), []
     for node in reversed(index.graph.node):
         if not wanted.isdisjoint(node.output):
             wanted.update(node.input)
-            found.append(node)
-    return found[::-1]
+            nodes.append(node)
+    return nodes[::-1]

@@ -43,23 +43,23 @@ def _foldable(pad: Any, index: GraphIndex) -> list[tuple[Any, dict[str, Any]]]:
     zeros = _zeros(pad, index)
     if zeros is None or pad.output[0] in index.outputs:
         return []
-    found = []
+    readers = []
     for consumer in index.consumers.get(pad.output[0], []):
         attributes = _padded_attributes(zeros, consumer, pad, index)
         if attributes is None:
             return []
-        found.append((consumer, attributes))
-    return found
+        readers.append((consumer, attributes))
+    return readers
 
 
 def is_not_negative(name: str, index: GraphIndex) -> bool:
     """Return whether the operators that compute a value guarantee that no element is below 0."""
     pending, seen = [name], {name}
     while pending:
-        one = pending.pop()
-        node = index.producers.get(one)
-        if one in index.initializers:
-            if (index.array(one) < 0).any():
+        value = pending.pop()
+        node = index.producers.get(value)
+        if value in index.initializers:
+            if (index.array(value) < 0).any():
                 return False
         elif node is None or not (node.op_type in NOT_NEGATIVE or _clips_at_zero(node, index)):
             if node is None or node.op_type not in KEEPS_SIGN:
@@ -102,15 +102,15 @@ def _zeros(pad: Any, index: GraphIndex) -> list[int] | None:
 def _padded_attributes(zeros: list[int], consumer: Any, pad: Any, index: GraphIndex) -> dict[str, Any] | None:
     """Return the attributes with which a node pads by these zeros itself; None if its result would change."""
     attributes = attributes_of(consumer)
-    own = attributes.get("pads", [0] * 4)
+    pads = attributes.get("pads", [0] * 4)
     if (
         consumer.op_type not in PADDING_OPERATORS
-        or [place for place, name in enumerate(consumer.input) if name == pad.output[0]] != [0]
+        or [position for position, name in enumerate(consumer.input) if name == pad.output[0]] != [0]
         or attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
         or attributes.get("ceil_mode", 0)
     ):
         return None
-    padding = [one + more for one, more in zip(own, zeros, strict=True)]
+    padding = [present + added for present, added in zip(pads, zeros, strict=True)]
     changed: dict[str, Any] = {"auto_pad": "NOTSET", "pads": padding}
     if consumer.op_type != "Conv" and not all(
         length < side for length, side in zip(padding, 2 * list(attributes["kernel_shape"]), strict=True)
@@ -122,7 +122,7 @@ def _padded_attributes(zeros: list[int], consumer: Any, pad: Any, index: GraphIn
         return changed if supported and is_not_negative(pad.input[0], index) else None
     if consumer.op_type == "AveragePool":
         # The Pad's zeros count in the average; the pool's own padding does so only with `count_include_pad`.
-        return None if any(own) and not attributes.get("count_include_pad", 0) else changed | {"count_include_pad": 1}
+        return None if any(pads) and not attributes.get("count_include_pad", 0) else changed | {"count_include_pad": 1}
     return changed
 
 
@@ -130,6 +130,6 @@ def _set_attributes(node: Any, attributes: dict[str, Any]) -> None:
     """Set attributes of a node, overwriting those of the same names."""
     import onnx
 
-    for one in [one for one in node.attribute if one.name in attributes]:
-        node.attribute.remove(one)
+    for attribute in [attribute for attribute in node.attribute if attribute.name in attributes]:
+        node.attribute.remove(attribute)
     node.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in attributes.items())

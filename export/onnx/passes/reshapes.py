@@ -65,12 +65,12 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
     if given is None or node.op_type in ("Cast", "Squeeze", "Unsqueeze"):
         return given
     if node.op_type == "Split":
-        place = list(node.output).index(name)
-        return [given[place]] if len(node.output) == len(given) else None
+        position = list(node.output).index(name)
+        return [given[position]] if len(node.output) == len(given) else None
     if any(operand not in index.initializers for operand in node.input[1:]):
         return None
     if node.op_type == "Gather":
-        return [given[place] for place in index.array(node.input[1]).reshape(-1)]
+        return [given[position] for position in index.array(node.input[1]).reshape(-1)]
     start, end = (int(index.array(operand).item()) for operand in node.input[1:3])
     step = int(index.array(node.input[4]).item()) if len(node.input) > 4 else 1
     return given[start:end:step]

@@ -32,7 +32,9 @@ def _move_up(slicing: Any, index: GraphIndex) -> None:
     for node in reversed(index.graph.node):
         result = node.output[0]
         consumers = index.consumers.get(result, [])
-        exclusive = result not in index.outputs and all(one is slicing or one.output[0] in rowwise for one in consumers)
+        exclusive = result not in index.outputs and all(
+            consumer is slicing or consumer.output[0] in rowwise for consumer in consumers
+        )
         if consumers and exclusive and _is_rowwise(node, shape, index):
             rowwise[result] = node
     if slicing.input[0] not in rowwise:
@@ -43,13 +45,13 @@ def _move_up(slicing: Any, index: GraphIndex) -> None:
         if node is slicing:
             continue
         if node.output[0] in rowwise:
-            for place, name in enumerate(node.input):
+            for position, name in enumerate(node.input):
                 if name in index.initializers or name in rowwise:
                     continue
                 if name not in sliced:
                     sliced[name] = f"{name}_of_{slicing.output[0]}"
                     nodes.append(onnx.helper.make_node("Slice", [name, *slicing.input[1:]], [sliced[name]]))
-                node.input[place] = sliced[name]
+                node.input[position] = sliced[name]
             if node.output[0] == slicing.input[0]:
                 node.output[0] = slicing.output[0]
         nodes.append(node)
@@ -76,12 +78,12 @@ def _is_rowwise(node: Any, shape: list[int | None], index: GraphIndex) -> bool:
     """
     if node.op_type not in ROWWISE:
         return False
-    for place, name in enumerate(node.input):
+    for position, name in enumerate(node.input):
         if name in index.initializers:
-            matrix = node.op_type == "MatMul" and place == 1
+            matrix = node.op_type == "MatMul" and position == 1
             if len(index.initializers[name].dims) > (2 if matrix else 1):
                 return False
-        elif index.shapes.get(name, [])[:-1] != shape[:-1] or (node.op_type == "MatMul" and place == 1):
+        elif index.shapes.get(name, [])[:-1] != shape[:-1] or (node.op_type == "MatMul" and position == 1):
             return False
     axis = attributes_of(node).get("axis", -1)
     return node.op_type != "LayerNormalization" or axis in (-1, len(shape) - 1)

@@ -54,9 +54,9 @@ def remove_idle_moves(model: Any) -> None:
         if result in index.outputs or source not in index.shapes or index.shapes[source] != index.shapes.get(result):
             continue
         for consumer in index.consumers.get(result, []):
-            for place, name in enumerate(consumer.input):
+            for position, name in enumerate(consumer.input):
                 if name == result:
-                    consumer.input[place] = source
+                    consumer.input[position] = source
             index.consumers.setdefault(source, []).append(consumer)
         index.consumers[result] = []
     remove_unused_nodes(index.graph)
@@ -83,8 +83,8 @@ def add_in_nchw(model: Any) -> None:
         return nchw_of[name]
 
     for node in index.graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = aliases.get(name, name)
+        for position, name in enumerate(node.input):
+            node.input[position] = aliases.get(name, name)
         result = node.output[0]
         if is_transpose(node, NCHW_TO_NHWC):
             nchw_of.setdefault(result, node.input[0])
