@@ -26,7 +26,7 @@ def forms(batch: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 
 def part(batch: Mapping[str, np.ndarray], places: Any) -> Arrays:
-    """Return the examples at some places: a slice, or int64 [n]."""
+    """Return the examples at these positions: a slice, or int64 [n]."""
     return {name: values[places] for name, values in batch.items()}
 
 

@@ -134,7 +134,7 @@ def export(
 
 
 def _new_folder(run_folder: Path, out: Path | None) -> Path:
-    """Return the folder to write: `out`, or one with the name of the run that nothing has at the moment."""
+    """Return the folder to write: `out`, or else a new folder that is named after the run."""
     return out or files.unused(Path("artifacts"), run_folder.resolve().name)
 
 
@@ -223,10 +223,10 @@ def _write(writer: Writer, description: Model) -> None:
     except Exception as error:
         if out_of_memory(error):
             raise
-        why = "it has a layer that cannot be converted" if writer.row.source is None else "export without this format"
+        advice = "export without this format" if writer.row.source else "it has a layer that cannot be converted"
         raise Refused(
             f"{description.family} {description.size} cannot be written as {writer.row.name} "
-            f"({class_and_message(error)}): {why}"
+            f"({class_and_message(error)}): {advice}"
         ) from error
 
 

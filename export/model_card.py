@@ -160,10 +160,10 @@ def _overlap(manifest: Manifest, kind: Input) -> str:
         return ""
     origins = (("initial weights", manifest.initial), ("teacher", manifest.teacher))
     others = "".join(f" or of its {name}" for name, origin in origins if origin)
-    whose = f", of this network{others}" if others else ""
+    of_networks = f", of this network{others}" if others else ""
     return (
-        f"\n\n**{shared} of the {data.counts['test']} test {kind.plural} were in training or validation, too{whose}.** "
-        "`zoo evaluate` leaves them out."
+        f"\n\n**{shared} of the {data.counts['test']} test {kind.plural} were in training or validation, "
+        f"too{of_networks}.** `zoo evaluate` leaves them out."
     )
 
 

@@ -89,7 +89,7 @@ def of_noise(model: TracedModel) -> Reference:
     preprocessing = model.description.preprocessing
     noise, keras = kind_of(preprocessing).client.noise, _KerasModel(model)
     raw = noise(preprocessing, 2, np.random.default_rng(0))
-    # The two may have the same size.
+    # The two examples may have the same size, so more are drawn where sizes may differ.
     further = noise(preprocessing, FURTHER, np.random.default_rng(1)) if keras.takes_any_size else ()
     return keras.reference(raw, raw[:1], further=further)
 
@@ -185,7 +185,7 @@ class _KerasModel:
         return computed
 
     def steady(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Tell for each example whether its answer is steady, see `STEADY`: bool [examples]."""
+        """Return for each example whether its answer is steady, see `STEADY`: bool [examples]."""
         answers, moved = (self._primary(self.outputs(inputs, scale)) for scale in (1.0, 1 + LAST_BITS))
         yardstick = task_of(self.description).yardstick
         rows = [slice(number, number + 1) for number in range(size(inputs))]

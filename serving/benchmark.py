@@ -244,11 +244,11 @@ def _rows(
 ) -> list[Row]:
     """Return the rows of all contenders with one batch and number of threads, from the measurements of each session."""
     harness = float(np.median([session["harness"] for session in measured]))
-    taken = [[np.array(session["latencies"][index]) for session in measured] for index in range(len(contenders))]
+    latencies = [[np.array(session["latencies"][index]) for session in measured] for index in range(len(contenders))]
     rows = []
     for index, contender in enumerate(contenders):
-        ratio = ratio_of_medians_over_sessions([*zip(taken[index], taken[0], strict=True)], seed)
-        rows.append(_row(contender, batch, threads, taken[index], ratio, harness, costs[batch, index], seed))
+        ratio = ratio_of_medians_over_sessions([*zip(latencies[index], latencies[0], strict=True)], seed)
+        rows.append(_row(contender, batch, threads, latencies[index], ratio, harness, costs[batch, index], seed))
     return rows
 
 
@@ -263,7 +263,7 @@ def _row(
     seed: int,
 ) -> Row:
     model, score = contender.manifest.model, contender.manifest.score.get(contender.row.name)
-    taken = latency([1e3 * seconds for seconds in sessions], seed)
+    summary = latency([1e3 * seconds for seconds in sessions], seed)
     return Row(
         artifact=str(contender.artifact),
         family=model.family,
@@ -271,16 +271,16 @@ def _row(
         runtime=contender.row.name,
         batch=batch,
         threads=threads,
-        runs=taken.runs,
-        p50_ms=taken.p50,
-        p90_ms=taken.p90,
-        p99_ms=taken.p99,
-        median_low_ms=taken.low,
-        median_high_ms=taken.high,
+        runs=summary.runs,
+        p50_ms=summary.p50,
+        p90_ms=summary.p90,
+        p99_ms=summary.p99,
+        median_low_ms=summary.low,
+        median_high_ms=summary.high,
         ratio=ratio[0],
         ratio_low=ratio[1],
         ratio_high=ratio[2],
-        examples_per_second=float(batch * taken.runs / sum(seconds.sum() for seconds in sessions)),
+        examples_per_second=float(batch * summary.runs / sum(seconds.sum() for seconds in sessions)),
         harness_us=1e6 * harness,
         load_ms=cost.load_ms,
         first_answer_ms=cost.first_answer_ms,

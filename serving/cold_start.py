@@ -26,9 +26,9 @@ STATUS = Path("/proc/self/status")
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random examples.
 
-    Yield the milliseconds that opening took, without the import of the library, those that drawing the examples took,
-    and the peak of the process's memory in MiB. The parent process measures the time to the first answer, from which it
-    subtracts the drawing, which no client does.
+    Yield the milliseconds of opening the file, without the import of the library, the milliseconds of drawing the
+    examples, and the peak of the process's memory in MiB. The parent process measures the time to the first answer, and
+    subtracts the time of drawing, which no client does.
     """
     artifact = Path(request["artifact"])
     preprocessing = read(artifact).model.preprocessing
@@ -45,7 +45,7 @@ def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def peak_memory(status: Path = STATUS) -> int:
-    """The largest resident set of this process so far, in bytes."""
+    """Return the largest resident set of this process so far, in bytes."""
     lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
     # On Linux, getrusage would start from the peak of the parent process, which survives exec.
     for line in lines:

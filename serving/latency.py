@@ -72,7 +72,7 @@ def _opened(folders: Sequence[Path], runtimes: Sequence[str], threads: int, sess
 def measure(
     runners: Sequence[Compute], inputs: Sequence[Arrays], seconds: float, order: np.random.Generator
 ) -> np.ndarray:
-    """Seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
+    """Return the seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
 
     Rounds go on for `seconds`, at least one and at most `MOST_ROUNDS` of them; `order` shuffles each round.
 
@@ -90,7 +90,7 @@ def measure(
 
 
 def overhead(seconds: float = 0.01) -> float:
-    """The median seconds that `measure` finds for a runner that does nothing: what measuring adds to every latency."""
+    """Return the median seconds of a runner that does nothing, which `measure` adds to every latency."""
 
     def ready(inputs: Arrays) -> Arrays:
         return inputs

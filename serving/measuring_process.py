@@ -56,7 +56,7 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
 
 
 def serve(measure: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None:
-    """Run such a process: read the request, and write each measurement as it comes, or a ZooError as the last line.
+    """Run the child process: read the request, and write each measurement as it comes, or a ZooError as the last line.
 
     Whatever a library writes to standard output goes to standard error.
     """

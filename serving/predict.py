@@ -111,7 +111,7 @@ def predict(
 
 
 def _readable(requests: Iterable[NamedExample], on_unreadable: Callable[[str, str], None]) -> Iterator[NamedExample]:
-    """Yield the examples that can be read; `on_unreadable` gets the name of each other one, and the reason."""
+    """Yield the examples that can be read; `on_unreadable` gets the name of each other example, and the reason."""
     for request in requests:
         if request.problem is None:
             yield request
@@ -127,7 +127,7 @@ def _batches(requests: Iterator[NamedExample], at_once: int) -> Iterator[list[Na
 def _encoded(
     batch: Sequence[NamedExample], kind: Input, preprocessing: object, on_unreadable: Callable[[str, str], None]
 ) -> tuple[Sequence[NamedExample], Arrays]:
-    """Return the examples of a batch that can be encoded, and them encoded; `on_unreadable` gets the others."""
+    """Return the examples of a batch that can be encoded, and their arrays; `on_unreadable` gets the others."""
 
     def encoded(requests: Sequence[NamedExample]) -> Arrays:
         return kind.client.encode([request.raw for request in requests], preprocessing) if requests else {}

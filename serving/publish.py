@@ -78,7 +78,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = sile
 
 
 def roll_back(base: Path, *, keep: int | None = None, say: Say = silent) -> Publication:
-    """Publish the version that `base` served before its newest one again, under a new number.
+    """Publish again, under a new number, the version that `base` served before its newest one.
 
     Several rollbacks go back step by step: a version that a rollback replaced is not published again by the next one.
 
@@ -98,14 +98,14 @@ def roll_back(base: Path, *, keep: int | None = None, say: Say = silent) -> Publ
 
 
 def _before_newest(base: Path) -> Path:
-    """The version that a rollback publishes again."""
+    """Return the version that a rollback publishes again."""
     folders = saved_model_folder.versions(base)
     if not folders:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
     newest = folders[max(folders)]
     # A damaged version, or one that zoo did not publish, may be replaced by any older one, even by an equal one.
     current = versions.read(newest) if versions.is_intact(newest) else None
-    origin, unreadable, same = (current and current.restores) or max(folders), [], []
+    origin, unreadable, equal_versions = (current and current.restores) or max(folders), [], []
     for number in sorted(folders, reverse=True):
         if number < origin:
             try:
@@ -113,10 +113,10 @@ def _before_newest(base: Path) -> Path:
                 if current is None or earlier.files != current.files:
                     versions.refuse_changed(folders[number])
                     return folders[number]
-                same.append(number)
+                equal_versions.append(number)
             except Refused as error:
                 unreadable.append(str(error))
-    if same and not unreadable:
+    if equal_versions and not unreadable:
         raise Refused(
             f"{base} has no version to go back to: all versions before {origin} have the same content as "
             f"{max(folders)}: publish another artifact"
@@ -156,7 +156,7 @@ def _check_base(base: Path, artifact_folder: Path | None) -> None:
 
 
 def _described_kind(folder: Path) -> str | None:
-    """Return what a folder is that must not hold versions, with its article; None where it may."""
+    """Describe a folder that must not hold versions, such as "an artifact"; return None for other folders."""
     if (folder / GRAPH).exists():
         return "a version itself"
     folder_kind = folder_kinds.kind(folder)
@@ -170,9 +170,9 @@ def _writing(base: Path) -> Iterator[None]:
         base.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        where = f", {error.filename}" if error.filename else ""
+        file_note = f", {error.filename}" if error.filename else ""
         raise ZooError(
-            f"nothing was published in {base} ({error.strerror or error}{where}): fix that, or name another folder"
+            f"nothing was published in {base} ({error.strerror or error}{file_note}): fix that, or name another folder"
         ) from None
 
 
@@ -182,10 +182,10 @@ def _visible(version: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f", {error.filename}" if error.filename else ""
+        file_note = f", {error.filename}" if error.filename else ""
         raise ZooError(
             f"version {version.name} is published in {version.parent}, but what follows failed "
-            f"({error.strerror or error}{where}): fix that before you publish again"
+            f"({error.strerror or error}{file_note}): fix that before you publish again"
         ) from None
 
 

@@ -40,7 +40,7 @@ def latency(sessions: Sequence[np.ndarray], seed: int) -> Latency:
 
 
 def median_interval(samples: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the median of independent samples of any distribution: two of the samples themselves.
+    """Return the 95 % interval of the median of independent samples of any distribution: two of the samples.
 
     Source: H. A. David and H. N. Nagaraja, Order Statistics, 3rd edition (2003), section 7.1.
 
@@ -53,12 +53,12 @@ def median_interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def median_rank(count: int) -> int:
-    """The largest k for which the k-th smallest and the k-th largest of `count` samples enclose the median with 95 %.
+    """Return the largest k for which the k-th smallest and k-th largest of `count` samples enclose the median at 95 %.
 
     The number of samples below the median is binomial (`count`, 1/2); its probabilities are computed exactly.
 
     Raises:
-        ValueError: `count` is below `FEWEST`: not even the extremes do.
+        ValueError: `count` is below `FEWEST`: not even the smallest and the largest sample do.
     """
     if count < FEWEST:
         raise ValueError(f"{count} samples give no 95 % interval of the median: take at least {FEWEST}")

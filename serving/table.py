@@ -24,7 +24,7 @@ LONGEST_NAME = 40
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as dictionaries that JSON takes, with the names of `Row`."""
+    """Return the rows as dictionaries that JSON takes, with the names of `Row`."""
     return [dataclasses.asdict(row) for row in rows]
 
 
@@ -33,7 +33,7 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
 
     All versions and the whole machine are JSON. Those that figures depend on most have columns of their own, too.
     """
-    measured = {
+    provenance_columns = {
         "command": provenance.command,
         "seed": provenance.seed,
         "started": provenance.started,
@@ -46,26 +46,26 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
     }
     columns = [field.name for field in dataclasses.fields(Row)]
     with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*columns, *measured])
+        writer = csv.DictWriter(file, [*columns, *provenance_columns])
         writer.writeheader()
-        writer.writerows({**row, **measured} for row in as_json(rows))
+        writer.writerows({**row, **provenance_columns} for row in as_json(rows))
 
 
 def width(rows: Sequence[Row]) -> int:
-    """The width at which neither names of up to `LONGEST_NAME` characters nor figures need two lines."""
+    """Return the width at which neither names of up to `LONGEST_NAME` characters nor figures need two lines."""
     return NARROWEST + min(LONGEST_NAME, max(map(len, _short_names(rows).values())))
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """Two tables, of the measurements and of the files that were measured, for terminals of `NARROWEST` or more."""
+    """Return a table of the measurements and one of the measured files, for terminals of `NARROWEST` or more."""
     names = _short_names(rows)
-    measured = _table(
+    measurements = _table(
         "p50 ms with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
         "peak MiB: the most memory that the process held"
     )
     times = ("p50 ms", "p90 ms", "p99 ms", "runs", "examples/s", "load ms", "first ms")
     for title in ("batch", "threads", *times, "peak MiB"):
-        measured.add_column(title, justify="right", no_wrap=True)
+        measurements.add_column(title, justify="right", no_wrap=True)
     files = _table()
     for title in ("file MB", "parameters", "multiply-adds", "score (95 % interval)", "test examples"):
         files.add_column(title, justify="right", no_wrap=True)
@@ -73,9 +73,9 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     block = None
     for row in rows:
         if block is not None and block != (row.threads, row.batch):
-            measured.add_section()
+            measurements.add_section()
         block = row.threads, row.batch
-        measured.add_row(
+        measurements.add_row(
             names[row.artifact],
             row.runtime,
             str(row.batch),
@@ -100,7 +100,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
                 _score(row),
                 "—" if row.test_examples is None else f"{row.test_examples:,}",
             )
-    return [measured, files]
+    return [measurements, files]
 
 
 def _table(caption: str | None = None) -> Table:
@@ -121,10 +121,10 @@ def _table(caption: str | None = None) -> Table:
 
 
 def _short_names(rows: Sequence[Row]) -> dict[str, str]:
-    """The name of each artifact's folder, or the whole path where two folders share one."""
+    """Return the name of each artifact's folder, or the whole path where two folders have the same name."""
     names = {path: Path(path).absolute().name for path in {row.artifact for row in rows}}
-    every = [*names.values()]
-    return {path: path if every.count(name) > 1 else name for path, name in names.items()}
+    folder_names = [*names.values()]
+    return {path: path if folder_names.count(name) > 1 else name for path, name in names.items()}
 
 
 def _score(row: Row) -> str:

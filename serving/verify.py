@@ -79,8 +79,8 @@ def verify(artifact: Path) -> Report:
 def _to_open(manifest: Manifest) -> list[Format]:
     """Return the formats to open: those with a light library, or else those whose heavy library is installed."""
     rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
-    light = [row for row in rows if not row.heavy]
-    return light or [row for row in rows if formats.is_installed(row)]
+    light_formats = [row for row in rows if not row.heavy]
+    return light_formats or [row for row in rows if formats.is_installed(row)]
 
 
 def _manifest(manifest: Manifest) -> Gate:
@@ -98,7 +98,7 @@ def _manifest(manifest: Manifest) -> Gate:
 
 
 def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str] | None]:
-    """The gate on the files' hashes, and the names of the files that are as the manifest lists them.
+    """Return the gate on the files' hashes, and the names of the files that are as the manifest lists them.
 
     The names are None if the files cannot be hashed.
     """
@@ -111,9 +111,9 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str] | N
     # A server takes the highest folder for the newest version, even if it is empty.
     listed_folders = {str(folder) for name in manifest.files for folder in PurePosixPath(name).parents}
     places = [artifact / formats.find(name).place() for name in dict.fromkeys(manifest.formats)]
-    inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
-    named = [path.relative_to(artifact).as_posix() for path in inside]
-    empty = [f"{name} is a folder without files of the manifest" for name in named if name not in listed_folders]
+    subfolders = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
+    folder_names = [path.relative_to(artifact).as_posix() for path in subfolders]
+    empty = [f"{name} is a folder without files of the manifest" for name in folder_names if name not in listed_folders]
     return Gate.of("files", [*changes(hashes, manifest.files), *empty], files=len(hashes), bytes=size), intact
 
 
@@ -163,7 +163,7 @@ def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
 def _golden(
     artifact: Path, manifest: Manifest, intact: Collection[str], file: str, name: str
 ) -> tuple[Arrays | None, Gate]:
-    """The arrays of a golden file, None where it cannot be read, and the gate `name` on that."""
+    """Return the arrays of a golden file, None where it cannot be read, and the gate `name` on reading it."""
     if file not in intact:
         return None, Gate.of(name, [_not_opened(file)])
     try:

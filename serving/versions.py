@@ -74,7 +74,7 @@ def read(version: Path) -> VersionRecord:
 
 
 def largest_used(base: Path) -> int:
-    """The largest version number ever used in a base path, 0 where none was.
+    """Return the largest version number ever used in a base path; 0 if none was.
 
     Raises:
         Refused: the file that keeps it is damaged; a guess might use a number again.
@@ -90,7 +90,7 @@ def largest_used(base: Path) -> int:
 
 
 def is_published(folder: Path) -> bool:
-    """True for a folder that 'zoo publish' wrote, or in which it wrote a version."""
+    """Return whether 'zoo publish' wrote a folder, or a version in it."""
     if not folder.is_dir():
         return False
     inside = (path / RECORD for path in versions(folder).values())
@@ -100,7 +100,7 @@ def is_published(folder: Path) -> bool:
 def gates(folder: Path) -> tuple[Gate, ...]:
     """The gate on a version's folder, or those on the numbers and on each version of a base path."""
     if (folder / RECORD).is_file():
-        return (_whole("version", folder),)
+        return (_version_gate("version", folder),)
     folders = versions(folder)
     problems = [] if folders else ["there is no version"]
     try:
@@ -108,22 +108,22 @@ def gates(folder: Path) -> tuple[Gate, ...]:
     except ZooError as error:
         used, problems = None, [*problems, str(error)]
     numbers = Gate.of("numbers", problems, versions=list(folders), largest_used=used)
-    return (numbers, *(_whole(f"version_{number}", path) for number, path in folders.items()))
+    return (numbers, *(_version_gate(f"version_{number}", path) for number, path in folders.items()))
 
 
 def is_intact(version: Path) -> bool:
     """Return whether zoo published a version, and all of its files are as they were published."""
-    return _whole("version", version).passed
+    return _version_gate("version", version).passed
 
 
 def refuse_changed(version: Path) -> None:
     """Raise Refused if a file of a version is not as it was published."""
-    problems = _whole("version", version).figures.get("problems")
+    problems = _version_gate("version", version).figures.get("problems")
     if problems:
         raise Refused(f"{version} is not as it was published ({listed(problems, most=2)})")
 
 
-def _whole(name: str, version: Path) -> Gate:
+def _version_gate(name: str, version: Path) -> Gate:
     """The gate on a version: every file is as it was published, none is missing, and there is no other."""
     try:
         version_record, stored_files = read(version), artifact.hashes(version, RECORD)

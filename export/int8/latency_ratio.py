@@ -50,9 +50,12 @@ def compare(float32: Path, int8: Path, example: Arrays, seconds: float = SECONDS
         calls = [functools.partial(open_onnx(path, threads=1).run, example) for path in (float32, int8)]
         sessions.append(processor_seconds(calls, seconds / SESSIONS, share=1 / SESSIONS))
     ratio, low, high = ratio_of_medians_over_sessions([(second, first) for first, second in sessions], seed=0)
-    first, second = (1e3 * float(np.median(taken)) for taken in np.concatenate(sessions, 1))
-    rounds, shapes = sum(taken.shape[1] for taken in sessions), {name: array.shape for name, array in example.items()}
-    return LatencyRatio(first, second, ratio, low, high, rounds, shapes=shapes)
+    float32_ms, int8_ms = (1e3 * float(np.median(latencies)) for latencies in np.concatenate(sessions, 1))
+    rounds, shapes = (
+        sum(latencies.shape[1] for latencies in sessions),
+        {name: array.shape for name, array in example.items()},
+    )
+    return LatencyRatio(float32_ms, int8_ms, ratio, low, high, rounds, shapes=shapes)
 
 
 def processor_seconds(calls: Sequence[Callable[[], Any]], seconds: float, share: float = 1.0) -> np.ndarray:

@@ -80,5 +80,5 @@ def runs_here(target: Target) -> bool:
 
     Files for AVX2 take as long with VNNI, but files for VNNI take longer without it.
     """
-    here = this_machine()
-    return target in ("portable", here) or (target, here) == ("x86-avx2", "x86-vnni")
+    this_target = this_machine()
+    return target in ("portable", this_target) or (target, this_target) == ("x86-avx2", "x86-vnni")

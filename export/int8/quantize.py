@@ -109,12 +109,12 @@ def _batched(examples: Iterable[Arrays]) -> list[Arrays]:
     batches: list[Arrays] = []
     waiting: dict[str, list[Arrays]] = {}
     for example in examples:
-        same = waiting.setdefault(str(forms(example)), [])
-        same.append(example)
-        if len(same) == calibration.MOST_EXAMPLES:
-            batches.append(joined(same))
-            same.clear()
-    return batches + [joined(same) for same in waiting.values() if same]
+        group = waiting.setdefault(str(forms(example)), [])
+        group.append(example)
+        if len(group) == calibration.MOST_EXAMPLES:
+            batches.append(joined(group))
+            group.clear()
+    return batches + [joined(group) for group in waiting.values() if group]
 
 
 def _spread(examples: Examples, most: int) -> Examples:

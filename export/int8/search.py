@@ -84,8 +84,8 @@ class Attempts:
 def primary_rows(run: Compute, batches: Sequence[Arrays], description: Model) -> np.ndarray:
     """Return the primary outputs of all examples and frames, [n, labels]."""
     task = task_of(description)
-    each = [task.primary(run(few), description) for batch in batches for few in parts(batch, BATCH)]
-    return np.concatenate([few.reshape(-1, few.shape[-1]) for few in each])
+    outputs = [task.primary(run(small_batch), description) for batch in batches for small_batch in parts(batch, BATCH)]
+    return np.concatenate([array.reshape(-1, array.shape[-1]) for array in outputs])
 
 
 def rms_error(found: np.ndarray, expected: np.ndarray, description: Model) -> float:
@@ -136,16 +136,16 @@ def within_budget(
     def measured(float32_nodes: Collection[str], title: str) -> tuple[PairedAccuracy, bool]:
         """Return the drop with these nodes in float32, and whether the answers are close enough."""
         run = attempts.run(chosen, float32_nodes)
-        paired, apart = validation.paired(run), attempts.apart(run)
+        paired, difference = validation.paired(run), attempts.apart(run)
         say(
             f"{title}: {paired.drop:.2f} points lost on {paired.examples} validation examples, "
-            f"answers differ by up to {apart:.2f} of the largest (of values: by distance from the mean)"
+            f"answers differ by up to {difference:.2f} of the largest (of values: by distance from the mean)"
         )
-        return paired, paired.drop <= max_drop and apart <= APART
+        return paired, paired.drop <= max_drop and difference <= APART
 
-    whole, fits = measured((), "int8 throughout")
+    all_int8, fits = measured((), "int8 throughout")
     if fits:
-        return {}, whole
+        return {}, all_int8
     base: dict[str, float] = {}
     if attempts.activations:
         cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.activations))
@@ -163,7 +163,7 @@ def within_budget(
         paired, fits = measured(float32_nodes, f"{kept} of {len(attempts.nodes)} nodes in float32")
         return (float32_nodes, paired) if fits else None
 
-    return fewest(len(ranked) - 1, keeping) or ({}, whole)
+    return fewest(len(ranked) - 1, keeping) or ({}, all_int8)
 
 
 def fewest(most: int, attempt: Callable[[int], Found | None]) -> Found | None:

@@ -137,7 +137,7 @@ def folded(network: TracedModel, opset: int = OPSET) -> Iterator[tuple[Path, Con
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "converted.onnx", Path(scratch) / "folded.onnx"
         source.write_bytes(proto.SerializeToString())
-        # onnxruntime holds all weights while it folds: this copy would come on top.
+        # onnxruntime holds all weights while it folds constants: this copy would take the same memory again.
         del proto
         _fold_constants(source, target)
         yield target, record

@@ -95,7 +95,7 @@ class GraphIndex:
 
     def set_nodes(self, nodes: list[Any]) -> None:
         """Replace all nodes of the graph."""
-        # Nodes that belong to the graph are freed with its old list: they are copied first.
+        # Nodes that belong to the graph are freed with its old list, so they are copied first.
         copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
         del self.graph.node[:]
         self.graph.node.extend(copies)

@@ -48,8 +48,8 @@ def load_check(variables: Sequence[Any]) -> Any:
             return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[])
 
         def _initialize(self) -> None:
-            there = tf.raw_ops.VarIsInitializedOp(resource=module.digest.handle)
-            with tf.control_dependencies([tf.debugging.Assert(there, [MISSING])]):
+            is_restored = tf.raw_ops.VarIsInitializedOp(resource=module.digest.handle)
+            with tf.control_dependencies([tf.debugging.Assert(is_restored, [MISSING])]):
                 tf.debugging.Assert(tf.equal(module.digest, tf.constant(digest, tf.int64)), [FOREIGN])
 
     module.resource = LoadCheck()

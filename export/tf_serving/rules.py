@@ -64,8 +64,8 @@ class ExportedModel:
 def static_gates(base: Path, contract: Mapping[str, Signature], texts: Set[str] = frozenset()) -> list[Gate]:
     """Run every rule on a SavedModel and return a gate for each.
 
-    A bad model raises nothing. If its graph cannot be read, the gate `serving_graph` gives the reason and takes the
-    place of the rules on the graph.
+    A bad model raises nothing. If its graph cannot be read, the gate `serving_graph` gives the reason and replaces
+    the rules on the graph.
 
     Args:
         base: the folder of BASE/VERSION/saved_model.pb.

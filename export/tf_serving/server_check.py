@@ -225,13 +225,13 @@ def damaged_requests(description: Model, sample: Any) -> list[Request]:
     labeled = SERVE_LABELS in contract.signatures(description)
     requests = []
     for name, damaged in kind.data.damaged(sample, description.preprocessing).items():
-        beside = f"{name}, beside a sound {kind.noun}"
+        pair_name = f"{name}, beside a sound {kind.noun}"
         alone, pair = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
         requests += [
             Request(name, kind.raw, alone, "refusal"),
-            Request(beside, kind.raw, pair, "refusal"),
+            Request(pair_name, kind.raw, pair, "refusal"),
             Request(f"{name}, safe", kind.raw_safe, alone, refused=(0,)),
-            Request(f"{beside}, safe", kind.raw_safe, pair, refused=(1,)),
+            Request(f"{pair_name}, safe", kind.raw_safe, pair, refused=(1,)),
         ]
         requests += [Request(f"{name}, to be labeled", SERVE_LABELS, alone, "refusal")] * labeled
     return requests
@@ -304,19 +304,19 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
         # only on processors with AVX-512 VNNI, as the server's may be: its kernels abort where Eigen's refuse.
         environment = {**KERNELS, **server_environment(), "CUDA_VISIBLE_DEVICES": "-1"}
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_seconds
             )
         except subprocess.TimeoutExpired as stopped:
-            doing, _ = last_words(stopped.stderr)
-            return Outcome({}, [], f"did not end within {limit_seconds:g} s: it was at '{doing}'")
-        doing, words = last_words(done.stderr)
-        if done.returncode < 0:
-            died = signal.Signals(-done.returncode).name
-            return Outcome({}, [], f"the process died of {died} at '{doing}': {words}")
-        if done.returncode:
-            return Outcome({}, [], f"the process ended with {done.returncode} at '{doing}': {words}")
-        document = json.loads(done.stdout)
+            step, _ = last_words(stopped.stderr)
+            return Outcome({}, [], f"did not end within {limit_seconds:g} s: it was at '{step}'")
+        step, last_line = last_words(process.stderr)
+        if process.returncode < 0:
+            signal_name = signal.Signals(-process.returncode).name
+            return Outcome({}, [], f"the process died of {signal_name} at '{step}': {last_line}")
+        if process.returncode:
+            return Outcome({}, [], f"the process ended with {process.returncode} at '{step}': {last_line}")
+        document = json.loads(process.stdout)
         if "load_error" in document:
             return Outcome(document, [], f"does not load: {first_line(document['load_error'])}")
         with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as answers:
@@ -401,7 +401,7 @@ def _answer(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
 
 
 def _faults(request: Request, answer: dict[str, np.ndarray], signature: Signature) -> Iterator[str]:
-    """Yield the outputs of a request that do not have the type and shape of the signature, or are not finite."""
+    """Yield a problem for each output without the type and shape of the signature, or with non-finite numbers."""
     for name, tensor in signature.outputs.items():
         wanted, value = tensor.sized({contract.BATCH: size(request.inputs)}), answer.get(name)
         finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
@@ -444,13 +444,13 @@ def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str,
 
 def last_words(error_output: bytes | None) -> tuple[str, str]:
     """Return the last step that the loader announced, and a line after it: the fatal one, or else the last."""
-    doing, said = "start", ["no output"]
+    step, lines = "start", ["no output"]
     for line in (error_output or b"").decode(errors="replace").splitlines():
         if line.startswith(server_loader.PROGRESS):
-            doing, said = line.removeprefix(server_loader.PROGRESS), ["no output"]
+            step, lines = line.removeprefix(server_loader.PROGRESS), ["no output"]
         elif line.strip():
-            said.append(line)
-    return doing, next((line for line in said if re.match(FATAL, line)), said[-1])
+            lines.append(line)
+    return step, next((line for line in lines if re.match(FATAL, line)), lines[-1])
 
 
 def first_line(message: str) -> str:

@@ -139,12 +139,12 @@ class Server:
         fetched = (_POINTER * len(outputs))()
         with contextlib.ExitStack() as stack:
             fed = (_POINTER * len(inputs))(*(stack.enter_context(self._tensor(value)) for value in inputs.values()))
-            into = (_Output * len(inputs))(*(self._output(names["inputs"][name]) for name in inputs))
-            out = (_Output * len(outputs))(*(self._output(name) for name in outputs.values()))
+            input_handles = (_Output * len(inputs))(*(self._output(names["inputs"][name]) for name in inputs))
+            output_handles = (_Output * len(outputs))(*(self._output(name) for name in outputs.values()))
             self._library.TF_SessionRun(
                 *(self._session, None),
-                *(into, fed, len(inputs)),
-                *(out, fetched, len(outputs)),
+                *(input_handles, fed, len(inputs)),
+                *(output_handles, fetched, len(outputs)),
                 *(None, 0, None, self._status),
             )
             self._check()
@@ -261,7 +261,7 @@ def main(job_file: Path) -> dict[str, Any]:
         for number, request in enumerate(job["requests"]):
             _progress(request["name"])
             inputs = {name: unpacked(f"{number}/{name}", arrays) for name in request["inputs"]}
-            held, begun, worked = _reset_peak(), time.monotonic(), time.process_time()
+            resident_bytes, wall_start, processor_start = _reset_peak(), time.monotonic(), time.process_time()
             try:
                 outputs = server.answer(request["signature"], inputs)
             except AnswerError as error:
@@ -270,9 +270,9 @@ def main(job_file: Path) -> dict[str, Any]:
                 errors.append(None)
                 for name, value in outputs.items():
                     answers |= packed(f"{number}/{name}", value)
-            seconds.append(time.monotonic() - begun)
-            cpu_seconds.append(time.process_time() - worked)
-            memory.append(max(0, _kilobytes("VmHWM") * 1024 - held))
+            seconds.append(time.monotonic() - wall_start)
+            cpu_seconds.append(time.process_time() - processor_start)
+            memory.append(max(0, _kilobytes("VmHWM") * 1024 - resident_bytes))
     _progress(UNLOADING)
     server.close()
     np.savez(job_file.with_name(ANSWERS), **answers)  # type: ignore[arg-type]

@@ -127,7 +127,7 @@ def _records(path: Path) -> Iterator[bytes]:
         ) from None
 
 
-def _request(record: bytes, where: str) -> tuple[str, dict[str, np.ndarray]]:
+def _request(record: bytes, record_name: str) -> tuple[str, dict[str, np.ndarray]]:
     import tensorflow as tf
     from google.protobuf.message import DecodeError
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -135,16 +135,16 @@ def _request(record: bytes, where: str) -> tuple[str, dict[str, np.ndarray]]:
     try:
         log = PredictionLog.FromString(record)
     except DecodeError:
-        raise ZooError(f"{where} is not a PredictionLog: export again") from None
+        raise ZooError(f"{record_name} is not a PredictionLog: export again") from None
     request: Any = log.predict_log.request
     if not log.HasField("predict_log") or not request.inputs:
-        raise ZooError(f"{where} is not a PredictionLog of a predict request: export again")
+        raise ZooError(f"{record_name} is not a PredictionLog of a predict request: export again")
     sizes = [math.prod(dimension.size for dimension in value.tensor_shape.dim) for value in request.inputs.values()]
     if max(sizes) > MOST_ELEMENTS:
-        raise ZooError(f"{where} claims {max(sizes)} elements, more than {MOST_ELEMENTS}: export again")
+        raise ZooError(f"{record_name} claims {max(sizes)} elements, more than {MOST_ELEMENTS}: export again")
     try:
         return request.model_spec.signature_name, {
             name: tf.make_ndarray(value) for name, value in request.inputs.items()
         }
     except (TypeError, ValueError) as error:
-        raise ZooError(f"{where} holds a damaged tensor ({str(error)[:80]}): export again") from None
+        raise ZooError(f"{record_name} holds a damaged tensor ({str(error)[:80]}): export again") from None

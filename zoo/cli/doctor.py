@@ -40,7 +40,7 @@ def command(as_json: bool) -> None:
 
 
 def _facts(installation: Installation) -> dict[str, str]:
-    """Return all findings but the verbs, by name."""
+    """Return all facts about the installation except the verbs, as text by name."""
     lines: dict[str, Any] = {
         "zoo": installation.zoo or "not installed as a package",
         "python": installation.python,

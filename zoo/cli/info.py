@@ -113,7 +113,7 @@ def _pruned(pruning: dict[str, Any] | None) -> str:
 
     if not pruning:
         return ""
-    before, after = (tables.millions(pruning[f"multiply_adds_{when}"]) for when in ("before", "after"))
+    before, after = (tables.millions(pruning[f"multiply_adds_{moment}"]) for moment in ("before", "after"))
     return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} requested"
 
 
@@ -150,7 +150,7 @@ def _structure(described: dict[str, Any]) -> str:
     return f"{kept} of the reference's {reference} halvings{fewer}"
 
 
-def _labels(labels: Sequence[str], of_values: Sequence[dict[str, float]]) -> str:
+def _labels(labels: Sequence[str], scales_of_values: Sequence[dict[str, float]]) -> str:
     """Return the first labels as text, with the scales of values."""
-    scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in of_values]
+    scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in scales_of_values]
     return names([f"{label}{scale}" for label, scale in zip(labels, scales, strict=True)] if scales else labels)

@@ -74,9 +74,9 @@ def progress_bar(elsewhere: Progress = silent) -> Iterator[Progress]:
 
     def show(done: int, total: int, line: str) -> None:
         nonlocal drawn
-        due = time.monotonic() - drawn >= REFRESH_SECONDS or done == total
-        drawn = time.monotonic() if due else drawn
-        bar.update(task, completed=done, total=total, description=printable(line), refresh=due)
+        redraw = time.monotonic() - drawn >= REFRESH_SECONDS or done == total
+        drawn = time.monotonic() if redraw else drawn
+        bar.update(task, completed=done, total=total, description=printable(line), refresh=redraw)
         bar.start()  # does nothing from the second time on
 
     try:

@@ -58,15 +58,15 @@ def command(
     from zoo.verbs.arguments import artifact_or_newest
 
     leave_gpus_alone()
-    named: Path | None = None
+    named_artifact: Path | None = None
     examples = list(paths)
     if (paths[0] / MANIFEST).exists():
-        named, *examples = paths
+        named_artifact, *examples = paths
     elif kind(paths[0]) or any(kind(folder) == "artifact" for folder in paths[0].absolute().parents[:3]):
         # The newest artifact must not run on files of a folder that was meant as the artifact.
         raise ZooError(mistaken(paths[0], "artifact") or f"{paths[0]} is a part of an artifact: name the artifact")
-    artifact = artifact_or_newest(named, say)
-    if named is None and not os.path.lexists(paths[0]):
+    artifact = artifact_or_newest(named_artifact, say)
+    if named_artifact is None and not os.path.lexists(paths[0]):
         raise ZooError(f"there is nothing at {paths[0]!s:.200}: name an artifact, or files for the newest one")
     left_out: list[tuple[Path, str]] = []
     predictions = zoo.predict(
@@ -81,8 +81,8 @@ def command(
     )
     if left_out:
         # With a larger limit, a long path does not cut the reason off.
-        named_out = (f"{printable(str(path))} ({printable(reason)})" for path, reason in left_out)
-        say(f"left out: {len(left_out)}: {listed(named_out, longest=500)}")
+        descriptions = (f"{printable(str(path))} ({printable(reason)})" for path, reason in left_out)
+        say(f"left out: {len(left_out)}: {listed(descriptions, longest=500)}")
     if as_json:
         answers = [{"name": prediction.name, **prediction.answer.plain()} for prediction in predictions]
         others = [{"path": str(path), "reason": reason} for path, reason in left_out]

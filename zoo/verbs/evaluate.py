@@ -136,7 +136,7 @@ def evaluate(
     task, outputs = task_of(model), _measured_outputs(model_folder, described, examples, say)
     result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(model_folder))
     folder = _new_folder(model_folder, out)
-    done = EvaluationFolder(
+    evaluation = EvaluationFolder(
         folder=folder,
         target=str(model_folder),
         data=source,
@@ -146,14 +146,14 @@ def evaluate(
         summary=task.summary(result),
     )
     with files.staged_folder(folder) as staging:
-        files.write_json(staging / KINDS["evaluation"].marker, done.report())
+        files.write_json(staging / KINDS["evaluation"].marker, evaluation.report())
         title = f"{model_folder.absolute().name} on {source.source}"
         task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
-    return done
+    return evaluation
 
 
 def _new_folder(target: Path, out: StrPath | None) -> Path:
-    """Return the folder to write: `out`, or one with the name of the target that nothing has at the moment."""
+    """Return the folder to write: `out`, or else a new folder that is named after the target."""
     return files.unused(Path("evaluations"), target.resolve().name) if out is None else local_path(out)
 
 
@@ -178,8 +178,10 @@ def _unseen(
         examples = dataclasses.replace(examples, fitted_digests=None, unrecognizable=None)
     examples, overlap = leave_out_seen(examples, digests, unknown, include)
     if overlap.examples:
-        done = "left out" if overlap.left_out else "measured on, too"
-        say(f"the model has seen {overlap.examples} of the {overlap.of} examples in training or validation: {done}")
+        treatment = "left out" if overlap.left_out else "measured on, too"
+        say(
+            f"the model has seen {overlap.examples} of the {overlap.of} examples in training or validation: {treatment}"
+        )
     if overlap.unknown:
         say(f"the measured examples may include training examples of the model: {overlap.unknown}")
     return examples, overlap

@@ -251,10 +251,10 @@ def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> d
     if not points:
         return {}
     artifacts = {str(folder / ARTIFACTS / point.name): point for point in points}
-    done = benchmark([*artifacts], batch=(1,), threads=(1,), runtime=("onnx",), seconds=seconds, say=say)
+    measured = benchmark([*artifacts], batch=(1,), threads=(1,), runtime=("onnx",), seconds=seconds, say=say)
     return {
         artifacts[row.artifact]: {"p50_ms": row.p50_ms, "low_ms": row.median_low_ms, "high_ms": row.median_high_ms}
-        for row in done.rows
+        for row in measured.rows
     }
 
 

@@ -152,7 +152,7 @@ def train(
     )
     if cluster and not cluster.chief:
         return beside_chief(cluster, data_dir, execution)
-    # The others wait for the chief, and end with its status if it refuses the request: they gather before the checks.
+    # The workers gather before the checks: all wait for the chief, and end with its status if it refuses the request.
     with gathered(cluster, say) as team:
         execution = dataclasses.replace(execution, team=team)
         check_numbers(checkpoint_minutes, profile)

@@ -28,18 +28,18 @@ def main() -> None:
     # Runs record the command that the user typed.
     sys.argv = json.loads(sys.argv[1])
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
-    preflight = _Once()
+    preflight = _PreflightOnce()
     threading.Thread(target=_listen, args=(messages,), daemon=True).start()
 
-    def answer(**said: Any) -> None:
-        answers.write(json.dumps(said) + "\n")
+    def answer(**fields: Any) -> None:
+        answers.write(json.dumps(fields) + "\n")
         answers.flush()
 
     while True:
         message = messages.get()
         try:
             import_keras()
-            answer(**_done(message, messages, answer, preflight))
+            answer(**_answer_to(message, messages, answer, preflight))
         except StudyEnds as error:
             answer(ends=str(error))
         except ZooError as error:
@@ -48,7 +48,7 @@ def main() -> None:
             answer(**error_message(ZooError(missing(error.name or str(error)))))
 
 
-class _Once:
+class _PreflightOnce:
     """The trial export of untrained networks, made once for all networks with the same description."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def _listen(messages: queue.Queue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
-def _done(
+def _answer_to(
     message: dict[str, Any],
     messages: queue.Queue[dict[str, Any]],
     answer: Callable[..., None],

@@ -37,7 +37,7 @@ def convolve_nhwc_image(model: Any) -> None:
         kernel = index.array(convolution.input[1]) * scale[:, None, None]
         filters, _, rows, columns = kernel.shape
         attributes = attributes_of(convolution)
-        down, right = attributes.get("strides", [1, 1])
+        row_stride, column_stride = attributes.get("strides", [1, 1])
         top, left, bottom, end = attributes.get("pads", [0] * 4)
         stem = convolution.output[0]
         one_channel = kernel.transpose(0, 2, 3, 1).reshape(filters, 1, rows, columns * channels)
@@ -55,7 +55,7 @@ def convolve_nhwc_image(model: Any) -> None:
                 [f"{stem}_pixels", names[2], *convolution.input[2:]],
                 [stem],
                 kernel_shape=[rows, columns * channels],
-                strides=[down, right * channels],
+                strides=[row_stride, column_stride * channels],
                 pads=[top, left * channels, bottom, end * channels],
             ),
         ]

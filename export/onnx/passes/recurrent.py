@@ -153,14 +153,14 @@ def join_directions(model: Any) -> None:
 
 
 def _last_states(name: str, index: GraphIndex) -> list[Any]:
-    """Return an LSTM and the Squeeze that alone reads its last state; nothing where `name` is another value."""
+    """Return an LSTM and the Squeeze that alone reads its last state; empty where `name` is another value."""
     squeeze = _producer(index, name, "Squeeze")
     lstm = _producer(index, squeeze.input[0], "LSTM") if squeeze else None
     return [lstm, squeeze] if squeeze and lstm and list(lstm.output) == ["", squeeze.input[0]] else []
 
 
 def _all_states(name: str, index: GraphIndex) -> list[Any]:
-    """Return an LSTM, the Squeeze and the Transpose that alone read its states; nothing where `name` is other."""
+    """Return an LSTM, the Squeeze and the Transpose that alone read its states; empty where `name` is another value."""
     swap = _producer(index, name, "Transpose")
     squeeze = _producer(index, swap.input[0], "Squeeze") if swap and attributes_of(swap).get("perm") == SWAP else None
     lstm = _producer(index, squeeze.input[0], "LSTM") if squeeze else None
@@ -229,12 +229,12 @@ def _of_type(index: GraphIndex, op_type: str) -> list[Any]:
 
 
 def _reader(index: GraphIndex, name: str, op_type: str) -> Any | None:
-    """Return the node of a type that alone reads a value."""
+    """Return the node that alone reads a value, if it has this type; None otherwise."""
     node = index.sole_consumer(name) if name else None
     return node if node is not None and node.op_type == op_type else None
 
 
 def _producer(index: GraphIndex, name: str, op_type: str) -> Any | None:
-    """Return the node of a type that computes a value which one node reads."""
+    """Return the node that computes a value, if it has this type and only one node reads the value; else None."""
     node = index.producers.get(name)
     return node if node is not None and node.op_type == op_type and index.sole_consumer(name) else None

@@ -138,7 +138,7 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     if expand is None or reduce is None or after is None or before is None:
         return []
     attributes = attributes_of(convolution)
-    alone = all(index.sole_consumer(node.output[0]) is not None for node in (expand, before))
+    exclusive = all(index.sole_consumer(node.output[0]) is not None for node in (expand, before))
     top, _, bottom, _ = attributes.get("pads", [0] * 4)
     fits = (
         _is_unsqueeze(expand, 1, 4, index)
@@ -149,7 +149,7 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
         and attributes.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
         and (attributes.get("kernel_shape", [0])[0], top, bottom) == (1, 0, 0)
     )
-    return [expand, before, convolution, after, reduce] if fits and alone else []
+    return [expand, before, convolution, after, reduce] if fits and exclusive else []
 
 
 def _is_unsqueeze(node: Any, axis: int, rank: int, index: GraphIndex) -> bool:
@@ -166,7 +166,7 @@ def _axes(node: Any, rank: int, index: GraphIndex) -> list[int]:
 def _standardization(mean: Any, index: GraphIndex) -> list[Any]:
     """Return the nodes of (x − mean) / √(mean((x − mean)²) + ε) over the second axis, from the first mean on.
 
-    An empty list where they are others.
+    An empty list where the nodes are others.
     """
     source = mean.input[0]
     difference = index.sole_consumer(mean.output[0])
@@ -192,23 +192,26 @@ def _standardization(mean: Any, index: GraphIndex) -> list[Any]:
 def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
     """Return the nodes of a standardization · γ + β, from the first mean on.
 
-    An empty list where they are others, or γ or β is not a constant for each channel.
+    An empty list where the nodes are others, or γ or β is not a constant for each channel.
     """
     channels = index.shapes.get(mean.input[0], [None])[-1]
     chain = _standardization(mean, index)
-    whole = _followed(chain, ("Mul", "Add"), index) if chain else []
-    return whole if all(_dims(_constant_operand(node, index), index) == [channels] for node in whole[-2:]) else []
+    extended = _followed(chain, ("Mul", "Add"), index) if chain else []
+    return extended if all(_dims(_constant_operand(node, index), index) == [channels] for node in extended[-2:]) else []
 
 
 def _followed(chain: list[Any], op_types: tuple[str, ...], index: GraphIndex) -> list[Any]:
-    """Return the chain and the nodes of these types after it, each the only reader of the one before; or nothing."""
-    whole = list(chain)
+    """Return the chain and the nodes of these types after it, each the only reader of the one before.
+
+    An empty list where other nodes follow.
+    """
+    extended = list(chain)
     for op_type in op_types:
-        follower = index.sole_consumer(whole[-1].output[0])
+        follower = index.sole_consumer(extended[-1].output[0])
         if follower is None or follower.op_type != op_type:
             return []
-        whole.append(follower)
-    return whole
+        extended.append(follower)
+    return extended
 
 
 def _epsilon(chain: list[Any], index: GraphIndex) -> float:
