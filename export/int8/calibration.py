@@ -141,8 +141,8 @@ def _values(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> Iter
         for group, at_once, path in _groups(model, names, _longest(batches), Path(scratch)):
             # onnxruntime's arena would keep the memory of the largest batch until the end.
             session = inference_session(path, arena=False)
-            for few in (few for batch in batches for few in parts(batch, at_once)):
-                yield from zip(group, session.run(group, few), strict=True)
+            for examples in (examples for batch in batches for examples in parts(batch, at_once)):
+                yield from zip(group, session.run(group, examples), strict=True)
 
 
 def _longest(batches: Sequence[Arrays]) -> int:

@@ -220,9 +220,10 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
         # trace.
         used = {operand.partition(":")[0] for node in definition.node for operand in node.input}
         reads = {node: name for node, name in reads.items() if node in used}
-        read = {name: weights[name] for name in reads.values()}
+        read_variables = {name: weights[name] for name in reads.values()}
         values = {
-            name: tf.compat.v1.placeholder(variable.dtype, variable.shape, name) for name, variable in read.items()
+            name: tf.compat.v1.placeholder(variable.dtype, variable.shape, name)
+            for name, variable in read_variables.items()
         }
         replaced = {node: values[name] for node, name in reads.items()}
 

@@ -32,14 +32,14 @@ def expected_transposes(model: Any) -> int:
             continue
         tensors = [tensor for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         maps = [id(tensor) for tensor in tensors]
-        given = {layouts[tensor] for tensor in maps}
+        input_layouts = {layouts[tensor] for tensor in maps}
         # A layer that makes a sequence from something else, as an embedding does from ids, is judged by its output.
         deciding = tensors or keras.tree.flatten(layer.output)
-        otherwise: Layout = "NHWC" if all(len(tensor.shape) == 3 for tensor in deciding) else "NCHW"
-        common: Layout = next(iter(given)) if len(given) == 1 else otherwise
-        wanted = _required_layout(layer) or common
-        transposed |= {tensor for tensor in maps if _needs_transpose(layouts[tensor], wanted, layer)}
-        layouts |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
+        fallback: Layout = "NHWC" if all(len(tensor.shape) == 3 for tensor in deciding) else "NCHW"
+        common: Layout = next(iter(input_layouts)) if len(input_layouts) == 1 else fallback
+        layout = _required_layout(layer) or common
+        transposed |= {tensor for tensor in maps if _needs_transpose(layouts[tensor], layout, layer)}
+        layouts |= {id(tensor): layout for tensor in keras.tree.flatten(layer.output)}
         inside_layers += getattr(layer, "transposes", 0)
     return len(transposed) + inside_layers
 

@@ -124,13 +124,13 @@ def transpose_pairs(index: GraphIndex) -> Iterator[Any]:
 def reshape_pairs(index: GraphIndex) -> Iterator[Any]:
     """Yield Reshapes of the output of a Reshape, with nothing between them that needs the first one."""
     for node in _of_type(index, *RESHAPES):
-        before = index.producers.get(node.input[0])
-        while _type(before) in ALONG_LAST_AXIS:
-            before = index.producers.get(before.input[0])  # type: ignore[union-attr]
-        if _type(before) not in RESHAPES:
+        producer = index.producers.get(node.input[0])
+        while _type(producer) in ALONG_LAST_AXIS:
+            producer = index.producers.get(producer.input[0])  # type: ignore[union-attr]
+        if _type(producer) not in RESHAPES:
             continue
-        source, result = (index.shapes.get(name) for name in (before.input[0], node.output[0]))  # type: ignore[union-attr]
-        if before.output[0] == node.input[0] or (source is not None and source == result):  # type: ignore[union-attr]
+        source, result = (index.shapes.get(name) for name in (producer.input[0], node.output[0]))  # type: ignore[union-attr]
+        if producer.output[0] == node.input[0] or (source is not None and source == result):  # type: ignore[union-attr]
             yield node
 
 

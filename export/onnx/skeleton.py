@@ -39,8 +39,8 @@ def load(path: Path) -> Any:
                 if number != GRAPH:
                     model.MergeFromString(span(file, begin, end))
                     continue
-                for part, part_begin, part_payload, part_end in fields(file, payload, end):
-                    if part == initializer and part_end - part_payload > LARGEST_KEPT:
+                for part_number, part_begin, part_payload, part_end in fields(file, payload, end):
+                    if part_number == initializer and part_end - part_payload > LARGEST_KEPT:
                         tensor = model.graph.initializer.add()
                         offset += _read_without_values(tensor, file, part_payload, part_end, offset)
                     else:
@@ -71,9 +71,9 @@ def save(model: Any, folder: Path) -> Path:
 
 def _read_without_values(tensor: Any, file: BinaryIO, start: int, end: int, offset: int) -> int:
     """Read a weight without its values and return the bytes that it takes from `offset` on in `WEIGHTS`."""
-    size, values = 0, _field_number(tensor, "raw_data")
+    size, raw_data_number = 0, _field_number(tensor, "raw_data")
     for number, begin, payload, stop in fields(file, start, end):
-        if number == values:
+        if number == raw_data_number:
             size = stop - payload
         else:
             tensor.MergeFromString(span(file, begin, stop))

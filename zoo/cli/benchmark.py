@@ -65,15 +65,15 @@ def command(artifacts: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     from zoo.cli.tables import training_speeds
 
     with progress_bar(elsewhere=say_step) as progress:
-        done = zoo.benchmark(artifacts, **options, say=say, progress=progress)
+        benchmark = zoo.benchmark(artifacts, **options, say=say, progress=progress)
     if as_json:
-        print_json(done.to_dict())
-    elif done.training:
-        training_speeds(done.training)
+        print_json(benchmark.to_dict())
+    elif benchmark.training:
+        training_speeds(benchmark.training)
     else:
         from zoo.serving.table import NARROWEST, tables, width
 
         output = console()
         # A terminal folds long names; a file and a pipe have room for them.
-        output.width = max(output.width, NARROWEST) if output.is_terminal else width(done.rows)
-        output.print(*tables(done.rows), sep="\n", crop=False)
+        output.width = max(output.width, NARROWEST) if output.is_terminal else width(benchmark.rows)
+        output.print(*tables(benchmark.rows), sep="\n", crop=False)

@@ -8,7 +8,7 @@ import click
 
 
 class CommaSeparated(click.ParamType):
-    """Values that are separated by commas, as a tuple; `cast` converts one of them."""
+    """Values that are separated by commas, as a tuple; `cast` converts each of them."""
 
     def __init__(self, name: str, cast: type) -> None:
         self.name, self.cast = name, cast

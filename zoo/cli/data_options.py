@@ -12,7 +12,7 @@ import click
 class DataOption(click.Option):
     """An option whose help may contain `{sources}`, `{kinds}`, or an option of sources such as `{data_dir}`.
 
-    They are filled in only when the help is shown, because that imports the modules of all sources.
+    These fields are filled in only when the help is shown, because that imports the modules of all sources.
     """
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:

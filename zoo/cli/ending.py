@@ -28,18 +28,18 @@ def ended_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    taken = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    handled_signals = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     received: list[int] = []
 
     def end(number: int, frame: Any) -> None:
         # A second signal must not interrupt the clean-up.
-        for handled in taken:
-            signal.signal(handled, signal.SIG_IGN)
+        for handled_signal in handled_signals:
+            signal.signal(handled_signal, signal.SIG_IGN)
         received.append(number)
         _end_children()
         raise Ended(number)
 
-    for number in taken:
+    for number in handled_signals:
         signal.signal(number, end)
     try:
         yield
@@ -49,7 +49,7 @@ def ended_by_signals() -> Iterator[None]:
             raise Ended(received[0]) from error
         raise
     finally:
-        for number in taken:
+        for number in handled_signals:
             signal.signal(number, signal.SIG_DFL)
 
 

@@ -67,9 +67,9 @@ def command(as_json: bool, **options: Any) -> None:
     import zoo
     from zoo.cli.output import print_json, say
 
-    done = zoo.evaluate(**options, say=say)
+    evaluation = zoo.evaluate(**options, say=say)
     if as_json:
-        print_json(done.report())
+        print_json(evaluation.report())
     else:
-        click.echo(done.summary)
-        say(f"wrote {done.folder}")
+        click.echo(evaluation.summary)
+        say(f"wrote {evaluation.folder}")

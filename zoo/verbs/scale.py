@@ -143,8 +143,8 @@ def scale(
         }
         decided = _checked(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
-        usual = Path("scales") / f"{request['family']}-{short_name(source)}"
-        folder, begun = experiment.place("scale", optional_path(out), usual, request)
+        default_folder = Path("scales") / f"{request['family']}-{short_name(source)}"
+        folder, begun = experiment.place("scale", optional_path(out), default_folder, request)
         if begun is None:
             series.check_networks(decided, points)
         record = begun or experiment.begin("scale", folder, request, {}, decided[0][1].recipe.seed)
@@ -172,8 +172,8 @@ def _points(sizes: Sequence[str], widths: Sequence[float]) -> list[Point]:
 
 def _checked(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     """Return the decisions about all networks, with every check that needs no TensorFlow."""
-    (_, usual), *_ = series.decisions(request, [Point(points[0].size)])
-    if WIDTH in usual.named:
+    (_, decision), *_ = series.decisions(request, [Point(points[0].size)])
+    if WIDTH in decision.named:
         raise ZooError(f"{WIDTH} cannot be set in addition to the widths of the networks: use --widths only")
     return series.decisions(request, points)
 

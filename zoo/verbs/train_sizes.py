@@ -84,8 +84,8 @@ def train_sizes(
         points = [Point(name) for name in sizes]
         decided = series.decisions(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
-        usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
-        folder, begun = experiment.place("sizes", optional_path(out), usual, request)
+        default_folder = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
+        folder, begun = experiment.place("sizes", optional_path(out), default_folder, request)
         if begun is None or not begun.finished:
             series.choose_devices(how)
         if begun is None:

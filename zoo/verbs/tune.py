@@ -211,8 +211,8 @@ def _checked(
 
 def _folder_and_record(request: StudyRequest, out: Path | None) -> tuple[Path, Experiment | None]:
     source = request.data or find(resolve(request.family)[0].input).default_data
-    usual = Path("studies") / f"{request.family}-{short_name(source)}"
-    return experiment.place("study", out, usual, schema.to_dict(request))
+    default_folder = Path("studies") / f"{request.family}-{short_name(source)}"
+    return experiment.place("study", out, default_folder, schema.to_dict(request))
 
 
 def _begin(request: StudyRequest, folder: Path, say: Say) -> Experiment:

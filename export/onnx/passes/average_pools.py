@@ -29,26 +29,27 @@ def average_after_convolutions(model: Any) -> None:
         convolution = index.sole_consumer(pool.output[0])
         if convolution is None or not _is_pointwise(convolution, index):
             continue
-        window = attributes_of(pool)
-        pads, size = window.get("pads", [0] * 4), window["kernel_shape"]
+        attributes = attributes_of(pool)
+        pads, size = attributes.get("pads", [0] * 4), attributes["kernel_shape"]
         outputs, inputs = index.initializers[convolution.input[1]].dims[:2]
-        if outputs > inputs or window.get("auto_pad", b"NOTSET") != b"NOTSET" or window.get("ceil_mode"):
+        if outputs > inputs or attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or attributes.get("ceil_mode"):
             continue
         result = convolution.output[0]
         before = f"{result}_before_average"
         first = onnx.NodeProto()
         first.CopyFrom(convolution)
         first.input[0], first.output[0] = pool.input[0], before
-        if window.get("count_include_pad") or not any(pads):
+        if attributes.get("count_include_pad") or not any(pads):
             equal = np.full((outputs, 1, *size), 1 / math.prod(size), np.float32)
             weights = index.add_initializer(f"{result}_average", equal)
             del first.input[2:]
             average = onnx.helper.make_node(
                 "Conv", [before, weights, *convolution.input[2:]], [result], name=pool.name, group=outputs,
-                kernel_shape=size, pads=pads, **{key: window[key] for key in ("strides", "dilations") if key in window},
+                kernel_shape=size, pads=pads,
+                **{key: attributes[key] for key in ("strides", "dilations") if key in attributes},
             )  # fmt: skip
         else:
-            average = onnx.helper.make_node("AveragePool", [before], [result], name=pool.name, **window)
+            average = onnx.helper.make_node("AveragePool", [before], [result], name=pool.name, **attributes)
         index.replace([pool, convolution], [first, average])
 
 
@@ -56,11 +57,11 @@ def _is_pointwise(node: Any, index: GraphIndex) -> bool:
     """Return whether a node is a 1x1 convolution with stride 1 and constant weights, without groups or padding."""
     if node.op_type != "Conv" or any(name not in index.initializers for name in node.input[1:]):
         return False
-    given = attributes_of(node)
+    attributes = attributes_of(node)
     return (
         set(index.initializers[node.input[1]].dims[2:]) == {1}
         and len(index.initializers[node.input[1]].dims) == 4
-        and given.get("group", 1) == 1
-        and set(given.get("strides", [1])) == {1}
-        and not any(given.get("pads", []))
+        and attributes.get("group", 1) == 1
+        and set(attributes.get("strides", [1])) == {1}
+        and not any(attributes.get("pads", []))
     )

@@ -183,18 +183,18 @@ class _Full:
 
     def _last(self, graph: Any, outputs: set[str]) -> set[int]:
         """Find the products and sums with constants that outputs end with, except the bias of a matrix product."""
-        makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+        producers = {name: number for number, node in enumerate(graph.node) for name in node.output}
         numbers = set[int]()
         for name in outputs:
             chain: list[int] = []
-            while name in makers and graph.node[makers[name]].op_type in ("Add", "Mul"):
-                node = graph.node[makers[name]]
+            while name in producers and graph.node[producers[name]].op_type in ("Add", "Mul"):
+                node = graph.node[producers[name]]
                 variable = [operand for operand in node.input if operand not in self._constants]
                 if len(variable) != 1:
                     break
-                chain.append(makers[name])
+                chain.append(producers[name])
                 name = variable[0]
-            behind_product = name in makers and graph.node[makers[name]].op_type == "MatMul"
+            behind_product = name in producers and graph.node[producers[name]].op_type == "MatMul"
             if chain and behind_product and graph.node[chain[-1]].op_type == "Add":
                 chain.pop()
             numbers.update(chain)
@@ -202,7 +202,7 @@ class _Full:
 
     def _before_logarithms(self, graph: Any) -> set[int]:
         """Find the logarithms, and all nodes that they depend on if these compute with floating-point numbers only."""
-        makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+        producers = {name: number for number, node in enumerate(graph.node) for name in node.output}
         numbers = set[int]()
         for number, node in enumerate(graph.node):
             needed, pending = set[int](), [number] if node.op_type == "Log" else []
@@ -210,7 +210,7 @@ class _Full:
                 ancestor = pending.pop()
                 if ancestor not in needed:
                     needed.add(ancestor)
-                    pending += [makers[name] for name in graph.node[ancestor].input if name in makers]
+                    pending += [producers[name] for name in graph.node[ancestor].input if name in producers]
             if all(graph.node[ancestor].op_type in FLOATING for ancestor in needed):
                 numbers |= needed
         return numbers

@@ -53,7 +53,7 @@ def mask_by_keys(model: Any) -> None:
         masked.softmax.input[list(masked.softmax.input).index(masked.add.output[0])] = masked.scale.output[0]
     if attentions:
         # The masks depend on inputs of the graph only, but their nodes may come after the first attention.
-        first = _before({mask for mask, _ in masks}, index)
+        first = _ancestors({mask for mask, _ in masks}, index)
         moved = set(map(id, first))
         rest = [node for node in index.graph.node if id(node) not in moved]
         rest = [new for node in rest for new in replaced.get(id(node), [node])]
@@ -62,16 +62,16 @@ def mask_by_keys(model: Any) -> None:
 
 def _masked_attentions(index: GraphIndex) -> Iterator[MaskedAttention]:
     for softmax in index.graph.node:
-        add = _maker(softmax.input[0], "Add", index) if softmax.op_type == "Softmax" else None
+        add = _producer(softmax.input[0], "Add", index) if softmax.op_type == "Softmax" else None
         if add is None:
             continue
         scores, mask = sorted(add.input, key=lambda name: _is_mask(name, index))
-        scale = _maker(scores, "Mul", index)
-        product = _maker(scale.input[0], "MatMul", index) if scale is not None else None
+        scale = _producer(scores, "Mul", index)
+        product = _producer(scale.input[0], "MatMul", index) if scale is not None else None
         if scale is None or product is None or not _is_mask(mask, index) or not index.scalar(scale.input[1]):
             continue
         (queries, axis), (keys, other_axis) = (_origin(name, index) for name in product.input)
-        split = _maker(queries, "Split", index)
+        split = _producer(queries, "Split", index)
         projection = _projection(split, index) if split is not None else None
         if (
             projection is not None
@@ -82,7 +82,7 @@ def _masked_attentions(index: GraphIndex) -> Iterator[MaskedAttention]:
             yield MaskedAttention(projection, scale, add, mask, softmax)
 
 
-def _maker(name: str, op_type: str, index: GraphIndex) -> Any:
+def _producer(name: str, op_type: str, index: GraphIndex) -> Any:
     """Return the node of this type that computes a value; None if there is none."""
     node = index.producers.get(name)
     return node if node is not None and node.op_type == op_type else None
@@ -98,16 +98,16 @@ def _origin(name: str, index: GraphIndex) -> tuple[str, int | None]:
 
     The axis is None where some of the channels are cut off, or where another node reads a value on the way, too.
     """
-    path = []
-    alone = index.sole_consumer(name) is not None
+    moves = []
+    exclusive = index.sole_consumer(name) is not None
     while name in index.producers and index.producers[name].op_type in ("Transpose", "Slice"):
-        path.append(index.producers[name])
-        name = path[-1].input[0]
-        alone = alone and index.sole_consumer(name) is not None
-    if not alone:
+        moves.append(index.producers[name])
+        name = moves[-1].input[0]
+        exclusive = exclusive and index.sole_consumer(name) is not None
+    if not exclusive:
         return name, None
     axis = CHANNEL
-    for node in reversed(path):
+    for node in reversed(moves):
         if node.op_type == "Transpose":
             axis = attributes_of(node)["perm"].index(axis)
         elif len(node.input) < 4 or axis in index.array(node.input[3]).tolist():
@@ -117,10 +117,10 @@ def _origin(name: str, index: GraphIndex) -> tuple[str, int | None]:
 
 def _projection(split: Any, index: GraphIndex) -> tuple[Any, Any, Any, Any] | None:
     """Return the nodes that make the parts of a Split: a product, its bias, a Reshape to heads, and the Split."""
-    reshape: Any = _maker(split.input[0], "Reshape", index)
-    add: Any = _maker(reshape.input[0], "Add", index) if reshape is not None else None
+    reshape: Any = _producer(split.input[0], "Reshape", index)
+    add: Any = _producer(reshape.input[0], "Add", index) if reshape is not None else None
     product = (
-        next(filter(None, (_maker(name, "MatMul", index) for name in add.input)), None) if add is not None else None
+        next(filter(None, (_producer(name, "MatMul", index) for name in add.input)), None) if add is not None else None
     )
     if product is None:
         return None
@@ -158,16 +158,16 @@ def _projections(attention: MaskedAttention, index: GraphIndex, masks: dict[tupl
             onnx.helper.make_node("Mul", [f"{channel}_lengths", last], [channel]),
         ]
     nodes = []
-    for result, kernel, bias, more in zip(split.output, kernels, biases, (1 / scale, 0.0, None), strict=True):
-        width = size if more is None else size + 1
-        if more is not None:
+    for result, kernel, bias, added_value in zip(split.output, kernels, biases, (1 / scale, 0.0, None), strict=True):
+        width = size if added_value is None else size + 1
+        if added_value is not None:
             kernel = _widened(kernel.reshape(-1, heads, size), 0.0)
-            bias = _widened(bias.reshape(1, heads, size), more).reshape(-1)
+            bias = _widened(bias.reshape(1, heads, size), added_value).reshape(-1)
         names = {
             part: index.add_initializer(f"{result}_{part}", np.ascontiguousarray(value))
             for part, value in (("kernel", kernel), ("bias", bias), ("shape", np.array([0, 0, heads, width])))
         }
-        masked = more == 0
+        masked = added_value == 0
         steps = [f"{result}_{part}" for part in ("product", "biased", "heads")[: 2 + masked]] + [result]
         nodes += [
             onnx.helper.make_node("MatMul", [product.input[0], names["kernel"]], [steps[0]], name=steps[0]),
@@ -181,11 +181,11 @@ def _projections(attention: MaskedAttention, index: GraphIndex, masks: dict[tupl
 
 def _widened(heads: np.ndarray, value: float) -> np.ndarray:
     """Give each head of float32 [rows, heads, channels] one more channel of one value: [rows, heads · channels]."""
-    more = np.full((*heads.shape[:2], 1), value, np.float32)
-    return np.concatenate([heads, more], 2).reshape(len(heads), -1)
+    added_channel = np.full((*heads.shape[:2], 1), value, np.float32)
+    return np.concatenate([heads, added_channel], 2).reshape(len(heads), -1)
 
 
-def _before(names: set[str], index: GraphIndex) -> list[Any]:
+def _ancestors(names: set[str], index: GraphIndex) -> list[Any]:
     """Return the nodes that compute these values, directly or indirectly, in the order of the graph."""
     wanted, nodes = set(names), []
     for node in reversed(index.graph.node):

@@ -61,19 +61,19 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
     if node.op_type == "Concat":
         parts = [_lengths(part, index) for part in node.input]
         return None if None in parts else [length for part in parts for length in part or ()]
-    given = _lengths(node.input[0], index)
-    if given is None or node.op_type in ("Cast", "Squeeze", "Unsqueeze"):
-        return given
+    input_lengths = _lengths(node.input[0], index)
+    if input_lengths is None or node.op_type in ("Cast", "Squeeze", "Unsqueeze"):
+        return input_lengths
     if node.op_type == "Split":
         position = list(node.output).index(name)
-        return [given[position]] if len(node.output) == len(given) else None
+        return [input_lengths[position]] if len(node.output) == len(input_lengths) else None
     if any(operand not in index.initializers for operand in node.input[1:]):
         return None
     if node.op_type == "Gather":
-        return [given[position] for position in index.array(node.input[1]).reshape(-1)]
+        return [input_lengths[position] for position in index.array(node.input[1]).reshape(-1)]
     start, end = (int(index.array(operand).item()) for operand in node.input[1:3])
     step = int(index.array(node.input[4]).item()) if len(node.input) > 4 else 1
-    return given[start:end:step]
+    return input_lengths[start:end:step]
 
 
 def _source(name: str, axis: int, index: GraphIndex) -> tuple[str, int]:
