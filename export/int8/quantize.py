@@ -127,7 +127,7 @@ def _spread(examples: Examples, most: int) -> Examples:
 def _equalized(model: Any, probes: Sequence[Arrays]) -> int:
     """Equalize a model in place and return the number of activations that were scaled."""
     index = GraphIndex(model)
-    axes = {it.tensor: it.axis for it in equalizable(index)}
+    axes = {activation.tensor: activation.axis for activation in equalizable(index)}
     return equalize(index, calibration.channel_maxima(model, axes, probes)) if axes else 0
 
 

@@ -176,7 +176,9 @@ def compiled(exported: ExportedModel) -> Figures:
     """No function or call requires XLA: the server loads such a model, and then every request fails."""
     functions = exported.meta_graph.graph_def.library.function
     problems = [f"function '{function.signature.name}'" for function in functions if _must_compile(function)]
-    problems += [f"{node.op} '{node.name}' in {where}" for where, node in _nodes(exported) if _must_compile(node)]
+    problems += [
+        f"{node.op} '{node.name}' in {container}" for container, node in _nodes(exported) if _must_compile(node)
+    ]
     return {
         "functions": len(functions),
         "problems": [f"{operation} must be compiled by XLA, which the server switches off" for operation in problems],
@@ -188,7 +190,9 @@ def operations(exported: ExportedModel) -> Figures:
     names = sorted({node.op for _, node in _nodes(exported)})
     wrong = {name: faults(name) for name in names}
     problems = [
-        f"{node.op} '{node.name}' in {where} {fault}" for where, node in _nodes(exported) for fault in wrong[node.op]
+        f"{node.op} '{node.name}' in {container} {fault}"
+        for container, node in _nodes(exported)
+        for fault in wrong[node.op]
     ]
     return {"operations": len(names), "problems": problems}
 
@@ -226,12 +230,12 @@ def guards(exported: ExportedModel) -> Figures:
 def self_contained(exported: ExportedModel) -> Figures:
     """No constant is the path of a file on this machine: the model has to answer wherever it is moved."""
     problems, texts = [], {text.encode() for text in exported.texts}
-    for where, node in _nodes(exported):
+    for container, node in _nodes(exported):
         if node.op == "Const":
             for value in node.attr["value"].tensor.string_val:
                 path = value.startswith(b"/") and value.strip(b"/") and value not in texts
                 if path and os.path.exists(value):  # noqa: PTH110  (bytes)
-                    problems.append(f"Const '{node.name}' in {where} names {os.fsdecode(value)}")
+                    problems.append(f"Const '{node.name}' in {container} names {os.fsdecode(value)}")
     return {"problems": problems}
 
 
@@ -281,7 +285,7 @@ def _signatures(exported: ExportedModel) -> list[tuple[str, Any]]:
 
 
 def _nodes(exported: ExportedModel) -> Iterator[tuple[str, Any]]:
-    """Yield every node with the place that it is in: the graph or a function."""
+    """Yield every node after the description of what contains it: the graph or a function."""
     graph = exported.meta_graph.graph_def
     for node in graph.node:
         yield "the graph", node

@@ -25,9 +25,9 @@ def command(source: str, target: str, as_json: bool) -> None:
     import zoo
     from zoo.cli.output import print_json, say
 
-    done = zoo.copy(source, target)
+    copied = zoo.copy(source, target)
     if as_json:
-        print_json(dataclasses.asdict(done))
+        print_json(dataclasses.asdict(copied))
         return
-    click.echo(done.target)
-    say(f"{done.kind}: {done.files} files, {done.bytes / 1e6:.1f} MB")
+    click.echo(copied.target)
+    say(f"{copied.kind}: {copied.files} files, {copied.bytes / 1e6:.1f} MB")

@@ -116,13 +116,13 @@ def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands:
         ZooError: a shorthand option changes a key that is changed to another value as well.
     """
     written = _written(changes) if isinstance(changes, Mapping) else several(changes)
-    short = _written(shorthands)
-    for setting in short:
+    shorthand_settings = _written(shorthands)
+    for setting in shorthand_settings:
         key, _, value = setting.partition("=")
         others = [other for other in written if other.partition("=")[0] == key and other.lower() != setting.lower()]
         if others:
             raise ZooError(f"--set {others[0]} and the option that sets {key} to {value} differ: leave one of them out")
-    return [*written, *short]
+    return [*written, *shorthand_settings]
 
 
 def _written(changes: Mapping[str, object]) -> list[str]:

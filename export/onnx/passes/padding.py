@@ -95,8 +95,8 @@ def _zeros(pad: Any, index: GraphIndex) -> list[int] | None:
     starts, ends = dict.fromkeys(range(4), 0), dict.fromkeys(range(4), 0)
     starts |= dict(zip(padded_axes, numbers[: len(numbers) // 2], strict=True))
     ends |= dict(zip(padded_axes, numbers[len(numbers) // 2 :], strict=True))
-    around = [starts[2], starts[3], ends[2], ends[3]]
-    return around if not any((starts[0], starts[1], ends[0], ends[1])) and min(around) >= 0 else None
+    zeros = [starts[2], starts[3], ends[2], ends[3]]
+    return zeros if not any((starts[0], starts[1], ends[0], ends[1])) and min(zeros) >= 0 else None
 
 
 def _padded_attributes(zeros: list[int], consumer: Any, pad: Any, index: GraphIndex) -> dict[str, Any] | None:
