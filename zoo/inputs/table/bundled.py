@@ -35,7 +35,7 @@ class Bundled:
         names: of its columns.
         rows: float values, in the columns' own units.
         labels: the names of the classes; empty where the targets are values.
-        targets: the place of each row's class in `labels`, or its value.
+        targets: the index of each row's class in `labels`, or its value.
         license: of the data.
     """
 

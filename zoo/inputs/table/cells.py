@@ -10,7 +10,7 @@ WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0+")
 """Text that is a whole number with a decimal point, as pandas writes integers of a column with missing values."""
 
 MOST_EXACT = 2**53
-"""The largest integer below which every integer is a float of its own."""
+"""Up to this integer, floats represent every integer exactly."""
 
 
 def of_integer(number: int) -> float | str:
@@ -32,6 +32,6 @@ def as_word(value: Value) -> str | None:
     A whole number loses its decimal point. Other text is left as it is, because 007 and 7 may be two classes.
     """
     if value is None or isinstance(value, str):
-        whole = WHOLE.fullmatch(value) if value else None
-        return whole[1] if whole else value
+        whole_number = WHOLE.fullmatch(value) if value else None
+        return whole_number[1] if whole_number else value
     return str(int(value)) if value.is_integer() else str(value)

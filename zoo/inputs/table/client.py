@@ -55,23 +55,23 @@ def named_examples(
     Raises:
         ZooError: a file is not a table, or lacks a column.
     """
-    found: list[NamedExample] = []
+    examples: list[NamedExample] = []
     for path in paths:
-        known = [column.name for column in preprocessing.columns]
-        frame = read_file(path, shown(path), known)
-        frame.check_readable(known, shown(path))
+        column_names = [column.name for column in preprocessing.columns]
+        frame = read_file(path, shown(path), column_names)
+        frame.check_readable(column_names, shown(path))
         names, rows = features(frame)
-        others = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in known]
+        others = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in column_names]
         try:
-            places = places_of(preprocessing.columns, names)
+            column_indices = places_of(preprocessing.columns, names)
         except ZooError as error:
             raise ZooError(f"{shown(path)}: {error}") from None
         if others:
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
-        values, problems = typed(rows, places, preprocessing.columns)
+        values, problems = typed(rows, column_indices, preprocessing.columns)
         remarks = unknown_words(values, preprocessing.columns)
-        found += map(NamedExample, frame.places, values, map(problems.get, range(len(values))), remarks)
-    return found
+        examples += map(NamedExample, frame.places, values, map(problems.get, range(len(values))), remarks)
+    return examples
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:
@@ -87,22 +87,22 @@ def published(wanted: Any) -> dict[str, Any]:
 def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
     """Return the number of columns, and how many of them have numbers, words, dates and booleans."""
     counts = Counter(column.kind for column in preprocessing.columns)
-    kinds = ", ".join(f"{count} of {kind}s" for kind, count in counts.items())
+    type_counts = ", ".join(f"{count} of {value_type}s" for value_type, count in counts.items())
     total = len(preprocessing.columns)
-    return {"input": f"{total} {'column' if total == 1 else 'columns'}: {kinds}"}
+    return {"input": f"{total} {'column' if total == 1 else 'columns'}: {type_counts}"}
 
 
 def problems(preprocessing: TablePreprocessing) -> list[str]:
     """List what is wrong: columns of the same name, repeated words, or quantiles out of order."""
-    found = []
+    messages = []
     names = Counter(column.name for column in preprocessing.columns)
-    found += [f"{count} columns '{shown(name)}'" for name, count in names.items() if count > 1]
+    messages += [f"{count} columns '{shown(name)}'" for name, count in names.items() if count > 1]
     for column in preprocessing.columns:
         if len(set(column.words)) < len(column.words) or (column.words and column.kind != "word"):
-            found.append(f"words of column '{shown(column.name)}' that no column of {column.kind}s can have")
+            messages.append(f"words of column '{shown(column.name)}' that no column of {column.kind}s can have")
         if any(first >= second for first, second in zip(column.knots, column.knots[1:], strict=False)):
-            found.append(f"quantiles of column '{shown(column.name)}' that do not ascend")
-    return found
+            messages.append(f"quantiles of column '{shown(column.name)}' that do not ascend")
+    return messages
 
 
 def python(preprocessing: TablePreprocessing) -> str:

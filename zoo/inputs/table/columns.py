@@ -78,7 +78,7 @@ _IDENTIFIER = re.compile(
 )
 
 RESERVED = frozenset(("self", "cls", "args", "kwargs", "name", "training", "mask"))
-"""Names that TensorFlow or Keras give a meaning of their own to."""
+"""Names that have a meaning in TensorFlow or Keras."""
 
 SECONDS = 86_400
 """The seconds of a day."""
@@ -135,60 +135,60 @@ def is_missing(value: Value) -> bool:
 
 
 def row_number(place: int) -> str:
-    """Return the name of a row by its place."""
+    """Return the name of a row by its index."""
     return f"row {place + 1}"
 
 
 def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = row_number) -> Kind:
     """Return the type of a column from its values, where numbers may be floats or strings.
 
-    `row_name` turns the place of a value into the name of its row in messages.
+    `row_name` turns the index of a value into the name of its row in messages.
 
     Raises:
         ZooError: it has no values, an infinite number among numbers, numbers that are not plain, or numbers and words
             in no clear proportion.
     """
     counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for place, value in enumerate(values):
+    examples: dict[str, str] = {}
+    for index, value in enumerate(values):
         if value is None or is_missing(value):
             continue
-        kind = _kind(value)
-        counts[kind] += 1
-        if kind not in first:
-            first[kind] = f"{value!r:.40} in {row_name(place)}"
+        value_type = _value_type(value)
+        counts[value_type] += 1
+        if value_type not in examples:
+            examples[value_type] = f"{value!r:.40} in {row_name(index)}"
     if not counts:
         raise ZooError(f"column '{shown(name)}' has no values: remove it, or --set table.ignore={shown(name)}")
     # Among words, INF is a word.
     if counts["infinite"] and 2 * counts["number"] >= counts.total() - counts["infinite"]:
         raise ZooError(
-            f"column '{shown(name)}' has an infinite number, {first['infinite']}: fix it, or leave it empty, "
+            f"column '{shown(name)}' has an infinite number, {examples['infinite']}: fix it, or leave it empty, "
             f"or --set table.words={shown(name)} if all are words"
         )
     if counts["not plain"] and 2 * (counts["not plain"] + counts["number"]) >= counts.total():
         raise ZooError(
             f"column '{shown(name)}' has numbers with commas, separators, currencies or percent signs, "
-            f"{first['not plain']}: {HOW_PLAIN}, or --set table.words={shown(name)} if they are words"
+            f"{examples['not plain']}: {HOW_PLAIN}, or --set table.words={shown(name)} if they are words"
         )
     if counts["other time"] and 2 * (counts["other time"] + counts["date"]) >= counts.total():
         raise ZooError(
-            f"column '{shown(name)}' has times with fractions of seconds or a zone, {first['other time']}: write them "
-            f"as 2024-12-31T23:59:59, in UTC, or --set table.words={shown(name)} if they are words"
+            f"column '{shown(name)}' has times with fractions of seconds or a zone, {examples['other time']}: write "
+            f"them as 2024-12-31T23:59:59, in UTC, or --set table.words={shown(name)} if they are words"
         )
-    for kind in ("number", "boolean", "date"):
-        if counts[kind] == counts.total():
-            return kind  # type: ignore[return-value]
+    for value_type in ("number", "boolean", "date"):
+        if counts[value_type] == counts.total():
+            return value_type  # type: ignore[return-value]
     if 2 * counts["number"] >= counts.total() or 2 * counts["date"] >= counts.total():
-        most = max(("number", "date"), key=lambda kind: counts[kind])
-        other = next(text for kind, text in first.items() if kind != most)
+        main_type = max(("number", "date"), key=lambda value_type: counts[value_type])
+        other_example = next(text for value_type, text in examples.items() if value_type != main_type)
         raise ZooError(
-            f"column '{shown(name)}' has mostly {most}s, and {other}: fix that cell, "
+            f"column '{shown(name)}' has mostly {main_type}s, and {other_example}: fix that cell, "
             f"or --set table.words={shown(name)} if all are words"
         )
     return "word"
 
 
-def _kind(value: float | str) -> str:
+def _value_type(value: float | str) -> str:
     if not isinstance(value, str):
         return "number" if math.isfinite(value) else "infinite"
     if NUMBER.fullmatch(value):
@@ -229,7 +229,7 @@ def inferred(
         names: of all columns that can be read.
         rows: all rows, whose numbers may be floats or strings.
         settings: the columns that are ignored, and those that are words.
-        row_name: turns the place of a row into its name in messages.
+        row_name: turns the index of a row into its name in messages.
         unreadable: the names of further columns, which the settings may ignore, too.
 
     Raises:
@@ -238,18 +238,18 @@ def inferred(
     ignored, words = named(settings.ignore, (*names, *unreadable)), named(settings.words, names)
     check_names((*(name for name in ignored if name not in unreadable), *words), names, "table.ignore or table.words")
     columns = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name in ignored:
             continue
-        values = [row[place] for row in rows]
-        kind = "word" if name in words else infer(name, values, row_name)
-        if name not in words and identifies(name, kind, values):
-            rows_with = "row that has one" if any(map(is_missing, values)) else "row"
+        values = [row[index] for row in rows]
+        value_type = "word" if name in words else infer(name, values, row_name)
+        if name not in words and identifies(name, value_type, values):
+            row_phrase = "row that has one" if any(map(is_missing, values)) else "row"
             raise ZooError(
-                f"column '{shown(name)}' has a different {kind} in each {rows_with}, so that nothing can be learned "
-                f"from it: --set table.ignore={shown(name)}"
+                f"column '{shown(name)}' has a different {value_type} in each {row_phrase}, so that nothing can be "
+                f"learned from it: --set table.ignore={shown(name)}"
             )
-        columns.append(Column(name, kind))
+        columns.append(Column(name, value_type))
     if not columns:
         raise ZooError("no column is left to predict from: ignore fewer")
     return columns
@@ -257,13 +257,13 @@ def inferred(
 
 def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the columns that settings name; join again the parts of names that were cut at their commas."""
-    found, rest = [], list(wanted)
+    named_columns, rest = [], list(wanted)
     while rest:
-        joined = [column_name(",".join(rest[:count])) for count in range(1, len(rest) + 1)]
-        count = next((count for count in range(len(rest), 0, -1) if joined[count - 1] in names), 1)
-        found.append(joined[count - 1])
+        candidates = [column_name(",".join(rest[:count])) for count in range(1, len(rest) + 1)]
+        count = next((count for count in range(len(rest), 0, -1) if candidates[count - 1] in names), 1)
+        named_columns.append(candidates[count - 1])
         del rest[:count]
-    return found
+    return named_columns
 
 
 def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None:
@@ -275,9 +275,9 @@ def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Suggest the column that is nearest to a name, or list the first columns where none is near."""
-    known = [shown(one) for one in names]
-    found = did_you_mean(name, known)
-    return found if found.startswith("did") else f"known: {listed(known)}"
+    shown_names = [shown(column) for column in names]
+    suggestion = did_you_mean(name, shown_names)
+    return suggestion if suggestion.startswith("did") else f"known: {listed(shown_names)}"
 
 
 def days(text: str) -> float | None:
@@ -285,15 +285,15 @@ def days(text: str) -> float | None:
     if not _DATE.fullmatch(text):
         return None
     try:
-        at = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+        moment = datetime.datetime.fromisoformat(text.removesuffix("Z"))
     except ValueError:
         return None
-    since = at - datetime.datetime(1970, 1, 1)
-    return (since.days * SECONDS + since.seconds) / SECONDS
+    elapsed = moment - datetime.datetime(1970, 1, 1)
+    return (elapsed.days * SECONDS + elapsed.seconds) / SECONDS
 
 
 def tensor_names(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return a name for the tensor of each column: a Python identifier in ASCII, unlike the others in any case."""
+    """Return a name for the tensor of each column: an ASCII identifier of Python; names differ not only in case."""
     names: list[str] = []
     taken: set[str] = set()
     for column in columns:

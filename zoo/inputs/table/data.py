@@ -52,18 +52,18 @@ def dataset_of_frame(
     Raises:
         ZooError: there is no such column, or it has no values.
     """
-    found = read_targets(frame, target, model)
-    names, rows = features(frame, found.names)
+    targets = read_targets(frame, target, model)
+    names, rows = features(frame, targets.names)
     digests = row_digests(rows)
 
-    def example(number: int, wanted: int | tuple[float, ...]) -> Example:
-        place, split = frame.places[number], frame.splits[number]
-        return _example(rows[number], wanted, place, split, digests[number], names)
+    def example(number: int, row_target: int | tuple[float, ...]) -> Example:
+        row_name, split = frame.places[number], frame.splits[number]
+        return _example(rows[number], row_target, row_name, split, digests[number], names)
 
-    examples, unreadable = found.examples(frame, example)
+    examples, unreadable = targets.examples(frame, example)
     form = (*names, *frame.unreadable)
     return RawDataset(
-        "table", found.labels, examples, unreadable, found.task, argument, data_dir, form=form, parts=found.parts
+        "table", targets.labels, examples, unreadable, targets.task, argument, data_dir, form=form, parts=targets.parts
     )
 
 
@@ -76,10 +76,10 @@ def dataset_of_bundled(name: str) -> RawDataset:
 
 def _examples(table: Bundled, name: str) -> list[Example]:
     targets = [target if is_class(target) else (target,) for target in table.targets]
-    each = zip(table.rows, targets, row_digests(table.rows), strict=True)
+    table_rows = zip(table.rows, targets, row_digests(table.rows), strict=True)
     return [
         _example(row, target, f"{name} row {number}", "train", digest, table.names)
-        for number, (row, target, digest) in enumerate(each, start=1)
+        for number, (row, target, digest) in enumerate(table_rows, start=1)
     ]
 
 
@@ -120,12 +120,12 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
         return like
     splits = (dataset.train, dataset.validation, dataset.test)
     train, *others = map(_rows, splits)
-    row_names = [split.names(place) for split in splits for place in range(len(split))]
-    every = [*train, *(row for rows in others for row in rows)]
+    row_names = [split.names(index) for split in splits for index in range(len(split))]
+    all_rows = [*train, *(row for rows in others for row in rows)]
     unreadable = [name for name in dataset.form if name not in names]
-    columns = inferred(names, every, settings, row_names.__getitem__, unreadable)
-    places = places_of(columns, names)
-    values, problems = typed(train, places, columns)
+    columns = inferred(names, all_rows, settings, row_names.__getitem__, unreadable)
+    column_indices = places_of(columns, names)
+    values, problems = typed(train, column_indices, columns)
     return described(columns, [row for number, row in enumerate(values) if number not in problems])
 
 
@@ -138,10 +138,10 @@ def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Example
     if not len(examples):
         return examples, ()
     columns = preprocessing.columns
-    places = places_of(columns, examples.traits(0))
-    every, problems = typed(_rows(examples), places, columns)
-    index = np.array([number for number in range(len(every)) if number not in problems], np.int64)
-    rows = [every[number] for number in index]
+    column_indices = places_of(columns, examples.traits(0))
+    typed_rows, problems = typed(_rows(examples), column_indices, columns)
+    index = np.array([number for number in range(len(typed_rows)) if number not in problems], np.int64)
+    rows = [typed_rows[number] for number in index]
     reasons = tuple(f"{examples.names(number)}: {problems[number]}" for number in sorted(problems))
     names = tuple(column.name for column in columns)
     digests = value_digests(rows, columns)
@@ -158,9 +158,9 @@ def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Example
 
 def remarks(splits: Sequence[Examples], preprocessing: TablePreprocessing) -> Iterator[str]:
     """Say in how many rows a column has a word that the network does not know."""
-    found = [encode(_rows(split), preprocessing)[FEATURES] for split in splits]
-    for place, column in enumerate(preprocessing.columns):
-        unknown = sum(int((features[:, place] == len(column.words)).sum()) for features in found)
+    features_of_splits = [encode(_rows(split), preprocessing)[FEATURES] for split in splits]
+    for column_index, column in enumerate(preprocessing.columns):
+        unknown = sum(int((features[:, column_index] == len(column.words)).sum()) for features in features_of_splits)
         if column.kind == "word" and unknown:
             yield f"column '{shown(column.name)}': the network does not know the words of {unknown} rows"
 
@@ -190,8 +190,8 @@ def _numbers(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[tu
     splits = (dataset.train, dataset.validation, dataset.test)
     rows = [row for split in splits for row in _rows(split)]
     columns = [column for column in preprocessing.columns if column.kind in ("number", "date")]
-    for place, column in zip(places_of(columns, dataset.train.traits(0)), columns, strict=True):
-        cells = [cell for (cell,) in typed(rows, [place], [column])[0]]
+    for index, column in zip(places_of(columns, dataset.train.traits(0)), columns, strict=True):
+        cells = [cell for (cell,) in typed(rows, [index], [column])[0]]
         numbers = [days(cell) if isinstance(cell, str) else cell for cell in cells]
         yield column, np.array(numbers, np.float64)
 
@@ -204,17 +204,17 @@ def _number_rows(values: np.ndarray) -> bool:
 
 
 def _merged(column: Column, values: np.ndarray) -> Iterator[str]:
-    """Say how many values of a column stay different in float32, the type of features, if they are few."""
+    """Say how many different values of a column remain in float32, the type of features, if few remain."""
     if counts := merged(values):
         before, after = counts
-        how = (
+        advice = (
             "subtract a constant, such as the least of them"
             if column.kind == "number"
             else "write them as numbers, such as the seconds since the first of them"
         )
         yield (
             f"column '{shown(column.name)}' has {before:,} different {column.kind}s, and {after:,} in float32, which "
-            f"the network takes: {how}"
+            f"the network takes: {advice}"
         )
 
 
@@ -252,11 +252,11 @@ def stand_ins() -> tuple[Examples, str]:
 
 def samples(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
     """Return a row with a word that was never seen, or a missing value, in every second column, and then the rows."""
-    odd: list[Value] = [
-        value if place % 2 else "a word never seen" if column.kind == "word" else None
-        for place, (value, column) in enumerate(zip(raw[0], preprocessing.columns, strict=True))
+    odd_row: list[Value] = [
+        value if index % 2 else "a word never seen" if column.kind == "word" else None
+        for index, (value, column) in enumerate(zip(raw[0], preprocessing.columns, strict=True))
     ]
-    return [tuple(odd), *raw]
+    return [tuple(odd_row), *raw]
 
 
 def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
@@ -266,12 +266,12 @@ def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]
 
 def damaged(raw: Row, preprocessing: TablePreprocessing) -> dict[str, Any]:
     """Return the row with a wrong value in the first column of each type but words, because any text may be a word."""
-    found: dict[str, Any] = {}
-    for place, column in enumerate(preprocessing.columns):
+    damaged_rows: dict[str, Any] = {}
+    for index, column in enumerate(preprocessing.columns):
         if column.kind in WRONG:
             name, value = WRONG[column.kind]
-            found.setdefault(f"a row with {name}", (*raw[:place], value, *raw[place + 1 :]))
-    return found
+            damaged_rows.setdefault(f"a row with {name}", (*raw[:index], value, *raw[index + 1 :]))
+    return damaged_rows
 
 
 def hostile() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -46,10 +46,10 @@ GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """The first bytes of files."""
 
 DELIMITERS = "\t;,"
-"""The delimiters of cells; names of columns contain the first ones least often."""
+"""The delimiters of cells, ordered by how rarely names of columns contain them."""
 
 FIRST_RECORDS = 10
-"""The number of records, including the names of the columns, that decide on the delimiter."""
+"""The number of records that decide on the delimiter; the first one has the names of the columns."""
 
 QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*"')
 """A name of a column in quotes, which may contain delimiters and line breaks."""
@@ -93,44 +93,44 @@ class Frame:
         """
         self.check_readable((name,), option)
         check_names((name,), self.names, option)
-        place = self.names.index(column_name(name))
-        return [row[place] for row in self.rows]
+        index = self.names.index(column_name(name))
+        return [row[index] for row in self.rows]
 
 
 def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[str, Path]:
-    """Return the files of `FILE[,FILE…]`, in `folder` if one is given, by names with which to read them again.
+    """Return the files of `FILE[,FILE…]`, in `folder` if it is given, by names with which to read them again.
 
     Files of several folders are looked for in the same folders below `folder`, and in `folder` itself.
 
     `say` is called for files that are copied from a store.
 
     Raises:
-        ZooError: one is named twice, or cannot be copied.
+        ZooError: a file is named twice, or cannot be copied.
     """
-    whole = expanded(argument)
-    moved = folder / whole.name if folder and "," in whole.name else whole
-    named = [str(whole)] if exists(moved) else argument.split(",")
-    absolute = [expanded(one).absolute() for one in named]
-    common = os.path.commonpath([path.parent for path in absolute])
+    whole_path = expanded(argument)
+    moved_path = folder / whole_path.name if folder and "," in whole_path.name else whole_path
+    names = [str(whole_path)] if exists(moved_path) else argument.split(",")
+    absolute_paths = [expanded(name).absolute() for name in names]
+    common = os.path.commonpath([path.parent for path in absolute_paths])
     paths: dict[str, Path] = {}
-    for one, given in zip(named, absolute, strict=True):
-        stored = is_store(one)
-        if stored and not folder:
-            path = local_copy(one, say, file=True)
+    for name, absolute_path in zip(names, absolute_paths, strict=True):
+        is_stored = is_store(name)
+        if is_stored and not folder:
+            path = local_copy(name, say, file=True)
         else:
-            place = _moved(given, folder, common) if folder else expanded(one)
+            unresolved = _path_in_folder(absolute_path, folder, common) if folder else expanded(name)
             # The name of the file itself may say which split it is, also if it is a link to a file of another name.
-            path = place.parent.resolve() / place.name
-        paths[one if stored else str(path)] = path
-    if len({path.resolve() for path in paths.values()}) < len(named):
+            path = unresolved.parent.resolve() / unresolved.name
+        paths[name if is_stored else str(path)] = path
+    if len({path.resolve() for path in paths.values()}) < len(names):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
 
 
-def _moved(path: Path, folder: Path, common: str) -> Path:
-    """Return the place of a file in another folder, where it may lie without the folders between it and `common`."""
-    below, alone = folder / os.path.relpath(path, common), folder / path.name
-    return alone if exists(alone) and not exists(below) else below
+def _path_in_folder(path: Path, folder: Path, common: str) -> Path:
+    """Return the path of a file in another folder, which may lack the folders between the file and `common`."""
+    nested_path, direct_path = folder / os.path.relpath(path, common), folder / path.name
+    return direct_path if exists(direct_path) and not exists(nested_path) else nested_path
 
 
 def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
@@ -153,15 +153,15 @@ def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
     frames: list[Frame] = []
     for path, split in zip(paths, splits, strict=True):
         frame = read_file(path, shown(path.name))
-        frames.append(_like(frames[0], frame, path) if frames else frame)
+        frames.append(_with_column_order(frames[0], frame, path) if frames else frame)
         if split and len(paths) > 1:
             frames[-1].splits[:] = [split] * len(frame.rows)
     return Frame(
         frames[0].names,
         [row for frame in frames for row in frame.rows],
-        [place for frame in frames for place in frame.places],
+        [row_name for frame in frames for row_name in frame.places],
         [split for frame in frames for split in frame.splits],
-        unreadable={name: kind for frame in frames for name, kind in frame.unreadable.items()},
+        unreadable={name: type_name for frame in frames for name, type_name in frame.unreadable.items()},
     )
 
 
@@ -172,8 +172,8 @@ def _stem(path: Path) -> str:
 
 def _split_in_words(name: str) -> str | None:
     """Return the split that a word in a name looks like; None if none or several do."""
-    found = {like_a_split(word) for word in re.split(r"[\W_0-9]+", name)} - {None}
-    return found.pop() if len(found) == 1 else None
+    splits = {like_a_split(word) for word in re.split(r"[\W_0-9]+", name)} - {None}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _ending(path: Path) -> str:
@@ -182,31 +182,31 @@ def _ending(path: Path) -> str:
 
 
 def _check_splits(paths: Mapping[Path, str], splits: Sequence[str | None]) -> None:
-    """Refuse files, given with their names, of which some look like splits, unless all are splits and one is train.
+    """Check files by their names: if any looks like a split, all must be splits, and one of them train.
 
     Raises:
-        ZooError: they are refused.
+        ZooError: some files look like splits, and not all are splits or none is train.
     """
-    alike = len({path.name for path in paths}) < len(paths)  # such as train/rows.csv and test/rows.csv
-    named = {path: "/".join(Path(name).parts[-2:]) if alike else path.name for path, name in paths.items()}
-    likely = {path: like for path in paths if (like := like_a_split(_stem(path)))}
-    worded = {path: like for path, name in named.items() if (like := _split_in_words(name))}
-    if len({*worded.values()}) > 1:  # such as reviews_train.csv and reviews_test.csv
-        likely |= worded
+    same_names = len({path.name for path in paths}) < len(paths)  # such as train/rows.csv and test/rows.csv
+    file_names = {path: "/".join(Path(name).parts[-2:]) if same_names else path.name for path, name in paths.items()}
+    likely_splits = {path: split for path in paths if (split := like_a_split(_stem(path)))}
+    splits_in_names = {path: split for path, name in file_names.items() if (split := _split_in_words(name))}
+    if len({*splits_in_names.values()}) > 1:  # such as reviews_train.csv and reviews_test.csv
+        likely_splits |= splits_in_names
     others = [path for path, split in zip(paths, splits, strict=True) if split is None]
-    if not likely or (not others and "train" in splits):
+    if not likely_splits or (not others and "train" in splits):
         return
 
-    def names(some: Iterable[Path]) -> str:
-        return listed((f"'{shown(named[path])}'" for path in some), most=3)
+    def names(selected: Iterable[Path]) -> str:
+        return listed((f"'{shown(file_names[path])}'" for path in selected), most=3)
 
-    start = f"some files look like splits ({names(likely)}), but "
+    start = f"some files look like splits ({names(likely_splits)}), but "
     if not others:
         raise ZooError(f"{start}none is called train: name the file to train on, too, or give all files other names")
-    new = {path: likely[path] + _ending(path) for path in others if path in likely}
-    if len({*new.values()}) < len(new):
-        new = {}  # two files cannot have the same name
-    renames = listed((f"'{shown(named[path])}' to {shown(name)}" for path, name in new.items()), most=3)
+    new_names = {path: likely_splits[path] + _ending(path) for path in others if path in likely_splits}
+    if len({*new_names.values()}) < len(new_names):
+        new_names = {}  # two files cannot have the same name
+    renames = listed((f"'{shown(file_names[path])}' to {shown(name)}" for path, name in new_names.items()), most=3)
     raise ZooError(
         f"{start}{names(others)} {'is' if len(others) == 1 else 'are'} not called train, val or test: "
         + (f"rename {renames}, " if renames else "call each file after its split, ")
@@ -214,16 +214,16 @@ def _check_splits(paths: Mapping[Path, str], splits: Sequence[str | None]) -> No
     )
 
 
-def _like(first: Frame, frame: Frame, path: Path) -> Frame:
+def _with_column_order(first: Frame, frame: Frame, path: Path) -> Frame:
     """Return a frame with its columns in the order of the first one."""
-    differing = [*(set(first.names) ^ set(frame.names))]
-    if differing:
+    different_names = [*(set(first.names) ^ set(frame.names))]
+    if different_names:
         raise ZooError(
             f"{shown(path)} differs from the first file in its columns "
-            f"({listed(sorted(map(shown, differing)), most=3)}): give all files the same"
+            f"({listed(sorted(map(shown, different_names)), most=3)}): give all files the same"
         )
-    order = [frame.names.index(name) for name in first.names]
-    rows = [tuple(row[place] for place in order) for row in frame.rows]
+    column_order = [frame.names.index(name) for name in first.names]
+    rows = [tuple(row[index] for index in column_order) for row in frame.rows]
     return Frame(first.names, rows, frame.places, frame.splits, unreadable=frame.unreadable)
 
 
@@ -233,8 +233,8 @@ def read_file(path: Path, title: str, taken: Sequence[str] = ()) -> Frame:
     Args:
         path: the file.
         title: the file as the names of its rows call it.
-        taken: the columns that a network takes, if it is known: a first line that has them all names columns, even if
-            they are numbers.
+        taken: the columns that the network takes, if there is one: a first line that has them all names columns, even
+            if the names are numbers.
 
     Raises:
         ZooError: it is missing, damaged, too large or no table.
@@ -250,11 +250,11 @@ def read_file(path: Path, title: str, taken: Sequence[str] = ()) -> Frame:
     if size > MOST_BYTES:
         raise ZooError(f"{name} has {size:,} bytes, more than {MOST_BYTES:,}: take a part of its rows")
     with path.open("rb") as file:
-        first = file.read(len(PARQUET))
+        first_bytes = file.read(len(PARQUET))
         file.seek(0)
-        if first == PARQUET:
+        if first_bytes == PARQUET:
             frame = _parquet(file, name, title)
-        elif first.startswith(GZIP):
+        elif first_bytes.startswith(GZIP):
             with gzip.open(file) as unpacked:
                 frame = _csv(unpacked, name, title, taken)
         else:
@@ -267,7 +267,7 @@ def read_file(path: Path, title: str, taken: Sequence[str] = ()) -> Frame:
 def _csv(file: IO[bytes] | gzip.GzipFile, name: str, title: str, taken: Sequence[str]) -> Frame:
     text = _text(file, name)
     rows: list[tuple[Value, ...]] = []
-    places: list[str] = []
+    row_names: list[str] = []
     with _long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
         try:
@@ -285,12 +285,12 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str, title: str, taken: Sequence
                         "line: fix it (put a value with a comma in quotes)"
                     )
                 rows.append(tuple(cells))
-                places.append(f"{title} line {reader.line_num}")
+                row_names.append(f"{title} line {reader.line_num}")
                 if len(rows) * len(names) > MOST_CELLS:
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
             raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): fix its quotes") from None
-    return Frame(names, rows, places, ["train"] * len(rows))
+    return Frame(names, rows, row_names, ["train"] * len(rows))
 
 
 def _delimiter(text: str) -> str:
@@ -299,11 +299,11 @@ def _delimiter(text: str) -> str:
     If several do, or none does, it is the most frequent one in the names.
     """
     start = text[:LONGEST_HEADER]
-    head = QUOTED.sub("", start).partition("\n")[0]
-    found = sorted((one for one in DELIMITERS if one in head), key=head.count, reverse=True)
-    if len(found) < 2:
-        return found[0] if found else ","
-    return next((one for one in found if _divides(start, one)), found[0])
+    header = QUOTED.sub("", start).partition("\n")[0]
+    delimiters = sorted((delimiter for delimiter in DELIMITERS if delimiter in header), key=header.count, reverse=True)
+    if len(delimiters) < 2:
+        return delimiters[0] if delimiters else ","
+    return next((delimiter for delimiter in delimiters if _divides(start, delimiter)), delimiters[0])
 
 
 def _divides(text: str, delimiter: str) -> bool:
@@ -381,17 +381,17 @@ def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
     from pyarrow import parquet
 
     try:
-        opened = parquet.ParquetFile(file)
-        stated = opened.metadata
-        groups = (stated.row_group(number) for number in range(stated.num_row_groups))
-        if stated.num_columns > MOST_COLUMNS or stated.num_rows * stated.num_columns > MOST_CELLS:
+        parquet_file = parquet.ParquetFile(file)
+        metadata = parquet_file.metadata
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        if metadata.num_columns > MOST_COLUMNS or metadata.num_rows * metadata.num_columns > MOST_CELLS:
             raise ZooError(
-                f"{name} has {stated.num_rows:,} rows of {stated.num_columns:,} columns, more than {MOST_CELLS:,} "
+                f"{name} has {metadata.num_rows:,} rows of {metadata.num_columns:,} columns, more than {MOST_CELLS:,} "
                 f"values or {MOST_COLUMNS:,} columns: take a part"
             )
         if sum(group.total_byte_size for group in groups) > MOST_BYTES:
             raise ZooError(f"{name} unpacks to more than {MOST_BYTES:,} bytes: take a part of its rows")
-        table = opened.read()
+        table = parquet_file.read()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): fix or remove it") from None
@@ -412,8 +412,8 @@ def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
     if not columns:
         raise ZooError(f"{name} has no column of numbers, text, dates or booleans: convert one to these")
     rows = list(zip(*columns.values(), strict=True))
-    places = [f"{title} row {number}" for number in range(1, len(rows) + 1)]
-    return Frame(tuple(columns), rows, places, ["train"] * len(rows), unreadable=unreadable)
+    row_names = [f"{title} row {number}" for number in range(1, len(rows) + 1)]
+    return Frame(tuple(columns), rows, row_names, ["train"] * len(rows), unreadable=unreadable)
 
 
 def _values(column: Any) -> list[Value] | None:
@@ -423,21 +423,21 @@ def _values(column: Any) -> list[Value] | None:
 
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    kind = column.type
-    if types.is_null(kind):
+    arrow_type = column.type
+    if types.is_null(arrow_type):
         return [None] * len(column)
-    if types.is_integer(kind):
+    if types.is_integer(arrow_type):
         return [None if number is None else of_integer(number) for number in column.to_pylist()]
-    if types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_floating(arrow_type) or types.is_decimal(arrow_type):
         return column.cast(pa.float64(), safe=False).to_pylist()
-    if types.is_boolean(kind):
+    if types.is_boolean(arrow_type):
         return [None if value is None else str(value).lower() for value in column.to_pylist()]
-    if types.is_date(kind) or types.is_timestamp(kind):
-        if types.is_timestamp(kind):
+    if types.is_date(arrow_type) or types.is_timestamp(arrow_type):
+        if types.is_timestamp(arrow_type):
             # Arrow stores times in UTC. Without their zone, which may be unknown here, pyarrow (26.0) returns them so.
             column = column.cast(pa.timestamp("us"), safe=False)
         return [None if value is None else _iso(value) for value in column.to_pylist()]
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    if types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type):
         return column.to_pylist()
     return None
 

@@ -38,9 +38,9 @@ def decoded(raw: Mapping[str, Any], preprocessing: TablePreprocessing) -> tuple[
     features, reasons = [], []
     columns = preprocessing.columns
     for name, column in zip(tensor_names(columns), columns, strict=True):
-        feature, right, reason = _feature(raw[name], column)
+        feature, is_valid, reason = _feature(raw[name], column)
         features.append(feature)
-        reasons.append(tf.where(right, "", f"wrong: {reason}"))
+        reasons.append(tf.where(is_valid, "", f"wrong: {reason}"))
     status = reasons[0]
     for reason in reasons[1:]:
         status = tf.where(tf.equal(status, ""), reason, status)
@@ -49,7 +49,7 @@ def decoded(raw: Mapping[str, Any], preprocessing: TablePreprocessing) -> tuple[
 
 
 def _feature(values: Any, column: Column) -> tuple[Any, Any, str]:
-    """Return the features of a column, whether each value is right, bool [batch], and what is wrong with the others."""
+    """Return the features of a column, whether each value is valid, bool [batch], and what is wrong with the others."""
     import tensorflow as tf
 
     name = shown(column.name)
@@ -57,39 +57,38 @@ def _feature(values: Any, column: Column) -> tuple[Any, Any, str]:
         return values, tf.logical_not(tf.math.is_inf(values)), TOO_LARGE.format(name)
     missing = tf.equal(values, "")
     if column.kind == "date":
-        found, valid = _days(values)
+        features, is_valid = _days(values)
     elif column.kind == "boolean":
-        found = _looked_up(values, BOOLEANS, -1.0)
-        valid = found >= 0
+        features = _looked_up(values, BOOLEANS, -1.0)
+        is_valid = features >= 0
     else:
         codes = {word: float(code) for code, word in enumerate(column.words)}
-        found, valid = _looked_up(values, codes, float(len(codes))), tf.ones_like(missing)
+        features, is_valid = _looked_up(values, codes, float(len(codes))), tf.ones_like(missing)
     reason = NOT_OF_KIND.get(column.kind, "").format(name)
-    return tf.where(missing, np.float32("nan"), found), tf.logical_or(missing, valid), reason
+    return tf.where(missing, np.float32("nan"), features), tf.logical_or(missing, is_valid), reason
 
 
 def _looked_up(values: Any, numbers: dict[str, float], other: float) -> Any:
     """Return the number of each word, float32 [batch]; `other` for a word that has none.
 
-    A lookup table of TensorFlow would be a resource, which needs an owner and an initialization; comparisons need
-    neither.
+    It compares the words, because a lookup table of TensorFlow is a resource: it needs an owner and an initialization.
     """
     import tensorflow as tf
 
     if not numbers:
         return tf.fill(tf.shape(values), np.float32(other))
-    known = tf.equal(values[:, None], tf.constant(list(numbers))[None])
-    found = tf.reduce_max(tf.where(known, tf.constant(list(numbers.values()), tf.float32), -np.float32("inf")), 1)
-    return tf.where(tf.reduce_any(known, 1), found, np.float32(other))
+    is_match = tf.equal(values[:, None], tf.constant(list(numbers))[None])
+    matching = tf.reduce_max(tf.where(is_match, tf.constant(list(numbers.values()), tf.float32), -np.float32("inf")), 1)
+    return tf.where(tf.reduce_any(is_match, 1), matching, np.float32(other))
 
 
 def _days(texts: Any) -> tuple[Any, Any]:
     """Return the days since 1970, float32 [batch], of dates, and whether each text is a date, bool [batch]."""
     import tensorflow as tf
 
-    formed = tf.strings.regex_full_match(texts, DATE)
+    has_form = tf.strings.regex_full_match(texts, DATE)
     # Parts are cut and read as numbers only from texts that have the form.
-    texts = tf.where(formed, texts, "1970-01-01T00:00:00")
+    texts = tf.where(has_form, texts, "1970-01-01T00:00:00")
     length = tf.strings.length(tf.strings.regex_replace(texts, "Z", ""))
     texts = tf.where(length >= 16, texts, tf.strings.join([tf.strings.substr(texts, 0, 10), "T00:00"]))
     texts = tf.where(length >= 19, texts, tf.strings.join([tf.strings.substr(texts, 0, 16), ":00"]))
@@ -100,18 +99,18 @@ def _days(texts: Any) -> tuple[Any, Any]:
     year, month, day = part(0, 4), part(5, 2), part(8, 2)
     hour, minute, second = part(11, 2), part(14, 2), part(17, 2)
     leap = tf.equal(year % 4, 0) & (tf.not_equal(year % 100, 0) | tf.equal(year % 400, 0))
-    place = tf.clip_by_value(month, 1, 12) - 1
-    longest = tf.gather(tf.constant(DAYS_OF_MONTHS, tf.int64), place)
+    month_index = tf.clip_by_value(month, 1, 12) - 1
+    longest = tf.gather(tf.constant(DAYS_OF_MONTHS, tf.int64), month_index)
     longest += tf.cast(leap & tf.equal(month, 2), tf.int64)
-    valid = formed & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
-    valid &= (minute < 60) & (second < 60)
+    is_valid = has_form & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
+    is_valid &= (minute < 60) & (second < 60)
 
-    before = year - 1
-    date = before * 365 + before // 4 - before // 100 + before // 400 - DAYS_BEFORE_1970
-    date += tf.gather(tf.constant(np.cumsum((0, *DAYS_OF_MONTHS[:-1])), tf.int64), place)
+    full_years = year - 1
+    date = full_years * 365 + full_years // 4 - full_years // 100 + full_years // 400 - DAYS_BEFORE_1970
+    date += tf.gather(tf.constant(np.cumsum((0, *DAYS_OF_MONTHS[:-1])), tf.int64), month_index)
     date += tf.cast(leap & (month > 2), tf.int64) + day - 1
     seconds = date * SECONDS + hour * 3600 + minute * 60 + second
-    return tf.cast(tf.cast(seconds, tf.float64) / SECONDS, tf.float32), valid
+    return tf.cast(tf.cast(seconds, tf.float64) / SECONDS, tf.float32), is_valid
 
 
 def training_batches(
@@ -167,8 +166,8 @@ _features: WeakKeyDictionary[Examples, tuple[TablePreprocessing, np.ndarray]] = 
 
 
 def _encoded(rows: Examples, preprocessing: TablePreprocessing) -> np.ndarray:
-    made_for, features = _features.get(rows, (None, np.empty(0)))
-    if made_for != preprocessing:
+    encoded_with, features = _features.get(rows, (None, np.empty(0)))
+    if encoded_with != preprocessing:
         features = encode([rows.read(index) for index in range(len(rows))], preprocessing)[FEATURES]
         _features[rows] = preprocessing, features
     return features

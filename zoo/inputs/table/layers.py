@@ -20,8 +20,8 @@ NARROWEST = 1000 * float(np.finfo(np.float32).eps)
 
 
 def numbers(preprocessing: TablePreprocessing) -> list[int]:
-    """Return the places of the columns that are not words."""
-    return [place for place, column in enumerate(preprocessing.columns) if column.kind != "word"]
+    """Return the indices of the columns that are not words."""
+    return [index for index, column in enumerate(preprocessing.columns) if column.kind != "word"]
 
 
 def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor | None:
@@ -29,11 +29,11 @@ def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor 
 
     A column that is constant in training is 0 in every row.
     """
-    places = numbers(preprocessing)
-    if not places:
+    indices = numbers(preprocessing)
+    if not indices:
         return None
-    columns = [preprocessing.columns[place] for place in places]
-    x = Columns(places, name="numbers")(features) if len(places) < len(preprocessing.columns) else features
+    columns = [preprocessing.columns[index] for index in indices]
+    x = Columns(indices, name="numbers")(features) if len(indices) < len(preprocessing.columns) else features
     return Standardized([c.mean for c in columns], [c.scale for c in columns], name="standardized")(x)
 
 
@@ -45,18 +45,18 @@ def indicators(features: Tensor, preprocessing: TablePreprocessing, width: int =
     seen is 0 in all features, so that it changes nothing.
     """
     columns = preprocessing.columns
-    found = []
-    missing = [place for place, column in enumerate(columns) if column.missing]
+    parts = []
+    missing = [index for index, column in enumerate(columns) if column.missing]
     if missing:
-        found.append(Missing(missing, name="missing")(features))
-    codes = [(place, code) for place, column in enumerate(columns) for code in range(len(column.words))]
+        parts.append(Missing(missing, name="missing")(features))
+    codes = [(index, code) for index, column in enumerate(columns) for code in range(len(column.words))]
     if codes and width:
-        places = [place for place, column in enumerate(columns) if column.words]
-        counts = [len(columns[place].words) for place in places]
-        found.append(WordVectors(places, counts, width, name="word_vectors")(features))
+        indices = [index for index, column in enumerate(columns) if column.words]
+        counts = [len(columns[index].words) for index in indices]
+        parts.append(WordVectors(indices, counts, width, name="word_vectors")(features))
     elif codes:
-        found.append(Words([place for place, _ in codes], [code for _, code in codes], name="words")(features))
-    return found
+        parts.append(Words([index for index, _ in codes], [code for _, code in codes], name="words")(features))
+    return parts
 
 
 def joined(parts: Sequence[Tensor | None]) -> Tensor:
@@ -74,7 +74,7 @@ class Exact(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class Columns(Exact):
-    """Some of the columns, by their places."""
+    """Some of the columns; `places` are their indices."""
 
     def __init__(self, places: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
@@ -136,7 +136,7 @@ class Missing(Columns):
 
 @keras.saving.register_keras_serializable("zoo")
 class Words(Columns):
-    """1 where a column has a code, else 0; each of `codes` belongs to the column at the same place of `places`."""
+    """1 where a column has a code, else 0; the first of `codes` belongs to the first of `places`, and so on."""
 
     def __init__(self, places: Sequence[int], codes: Sequence[int], **options: Any) -> None:
         super().__init__(places, **options)
@@ -177,9 +177,9 @@ class WordVectors(Columns):
         vectors = keras.ops.convert_to_tensor(self.vectors)
         # tf2onnx (1.17) turns >= into "not <", which is true of NaN.
         codes = tf.where(tf.math.is_nan(codes), tf.constant(-1.0, codes.dtype), codes)
-        known = tf.logical_and(codes >= 0, codes < tf.constant(self.counts, codes.dtype))
-        before = np.cumsum([0, *self.counts[:-1]])
-        rows = tf.where(known, codes + tf.constant(before, codes.dtype), tf.constant(sum(self.counts), codes.dtype))
+        is_known = tf.logical_and(codes >= 0, codes < tf.constant(self.counts, codes.dtype))
+        offsets = np.cumsum([0, *self.counts[:-1]])
+        rows = tf.where(is_known, codes + tf.constant(offsets, codes.dtype), tf.constant(sum(self.counts), codes.dtype))
         table = tf.concat([vectors, tf.zeros((1, self.width), vectors.dtype)], 0)
         return tf.reshape(tf.gather(table, tf.cast(rows, tf.int64)), (-1, len(self.places) * self.width))
 
@@ -224,11 +224,11 @@ class Pieces(Columns):
         """Return [batch, intervals]."""
         import tensorflow as tf
 
-        start, places = np.array(self.start), np.array(self.places)
+        start, indices = np.array(self.start), np.array(self.places)
         scale = 1 / (np.array(self.end) - start)
         unbounded = np.finfo(np.float32).max
-        first = np.append(True, places[1:] != places[:-1])
-        last = np.append(places[1:] != places[:-1], True)
+        first = np.append(True, indices[1:] != indices[:-1])
+        last = np.append(indices[1:] != indices[:-1], True)
         share = (super().call(x) - tf.constant(start, x.dtype)) * tf.constant(scale, x.dtype)
         share = tf.maximum(share, tf.constant(np.where(first, -unbounded, 0), x.dtype))
         return tf.minimum(share, tf.constant(np.where(last, unbounded, 1), x.dtype))
@@ -244,18 +244,18 @@ def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], 
     Beside a few huge numbers, the quantiles of the others nearly coincide when they are standardized. Each interval is
     therefore so wide that float32 tells its ends apart, see `NARROWEST`.
     """
-    places, start, end = [], [], []
-    for place, number in enumerate(numbers(preprocessing)):
+    indices, start, end = [], [], []
+    for index, number in enumerate(numbers(preprocessing)):
         column = preprocessing.columns[number]
-        kept = np.unique(np.linspace(0, max(len(column.knots) - 1, 0), most + 1).round().astype(int))
+        knot_indices = np.unique(np.linspace(0, max(len(column.knots) - 1, 0), most + 1).round().astype(int))
         knots: list[float] = []
-        for index in kept if column.knots else ():
-            knot = (column.knots[index] - column.mean) / column.std
+        for knot_index in knot_indices if column.knots else ():
+            knot = (column.knots[knot_index] - column.mean) / column.std
             rounded = max(abs(knot), abs(column.mean) / column.std, 1e-3)
             knots.append(max(knot, knots[-1] + NARROWEST * rounded) if knots else knot)
         if len(knots) < 2:
             knots = [-1.0, 1.0]
-        places += [place] * (len(knots) - 1)
+        indices += [index] * (len(knots) - 1)
         start += knots[:-1]
         end += knots[1:]
-    return places, start, end
+    return indices, start, end

@@ -40,29 +40,29 @@ def dataset_of_frame(
     lies elsewhere. The option that names the column has the name of the kind.
 
     Raises:
-        ZooError: there is no such column, both are the same, the target has no values, or no file is an example.
+        ZooError: there is no such column, it is also a target, the target has no values, or no file is an example.
     """
-    names, found = frame.column(column, f"--{kind}"), read_targets(frame, target, model)
-    if column in found.names:
+    names, targets = frame.column(column, f"--{kind}"), read_targets(frame, target, model)
+    if column in targets.names:
         raise ZooError(f"--{kind} and --target are both '{shown(column)}': name two columns")
     root, noun, inspect = folder.resolve(), find(kind).noun, find(kind).data.inspect
 
-    def example(number: int, wanted: Any) -> Example | Unreadable:
-        split, place = frame.splits[number], frame.places[number]
+    def example(number: int, row_target: Any) -> Example | Unreadable:
+        split, row_name = frame.splits[number], frame.places[number]
         try:
             path = _inside(root, names[number])
-            return inspect(path, split=split, target=wanted, name=shown(path.relative_to(root)))
+            return inspect(path, split=split, target=row_target, name=shown(path.relative_to(root)))
         except ZooError as error:
-            return Unreadable(split, wanted, f"{place}, {_name_of(names[number], column)}", str(error))
+            return Unreadable(split, row_target, f"{row_name}, {_name_of(names[number], column)}", str(error))
 
-    examples, unreadable = found.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
+    examples, unreadable = targets.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
     if not examples:
         first = unreadable[0]
         raise ZooError(
             f"none of the {len(unreadable)} rows names {with_article(noun)} ({first.name}: {first.reason}): "
             f"name files below {shown(root)}"
         )
-    return RawDataset(kind, found.labels, examples, unreadable, found.task, argument, data_dir, parts=found.parts)
+    return RawDataset(kind, targets.labels, examples, unreadable, targets.task, argument, data_dir, parts=targets.parts)
 
 
 def _inside(root: Path, cell: Any) -> Path:
@@ -77,19 +77,19 @@ def _inside(root: Path, cell: Any) -> Path:
     if not isinstance(cell, str) or not cell.strip():
         raise ZooError("no name of a file")
     name = cell.strip()
-    found = []
-    for spelled in dict.fromkeys((name, cell, composed(name), unicodedata.normalize("NFD", name))):
+    paths = []
+    for spelling in dict.fromkeys((name, cell, composed(name), unicodedata.normalize("NFD", name))):
         try:
-            path = (root / spelled).resolve()
+            path = (root / spelling).resolve()
             exists = path.exists()
         except (OSError, ValueError, RuntimeError):
             raise ZooError("no name of a file") from None
         if not path.is_relative_to(root):
             raise ZooError("outside of the table's folder")
-        found.append(path)
+        paths.append(path)
         if exists:
             return path
-    return found[0]
+    return paths[0]
 
 
 def _name_of(cell: Any, column: str) -> str:

@@ -1,7 +1,7 @@
 """The definition of a table's preprocessing, and its implementation with numpy.
 
 A row of values becomes `features`, float32 [columns]: a number as it is, a boolean as 0 or 1, a date as days since
-1970, a word as its place in the column's `words`, or as the number of these words if it is not among them. NaN stands
+1970, a word as its index in the column's `words`, or as the number of these words if it is not among them. NaN stands
 for a missing value, which is None, NaN or an empty string. The network itself standardizes the features, by a fixed
 layer that is the same in every format.
 
@@ -61,8 +61,8 @@ def encode(rows: Sequence[Row], preprocessing: TablePreprocessing) -> dict[str, 
         if len(row) != len(columns):
             raise ZooError(f"row {number} has {len(row)} values, not {len(columns)}: give one for each column")
     features = np.empty((len(rows), len(columns)), np.float32)
-    for place, column in enumerate(columns):
-        features[:, place], problems = column_features([row[place] for row in rows], column)
+    for index, column in enumerate(columns):
+        features[:, index], problems = column_features([row[index] for row in rows], column)
         if problems:
             number = min(problems)
             raise ZooError(f"row {number + 1}: {problems[number]}")
@@ -70,25 +70,25 @@ def encode(rows: Sequence[Row], preprocessing: TablePreprocessing) -> dict[str, 
 
 
 def column_features(values: Sequence[Value], column: Column) -> tuple[np.ndarray, dict[int, str]]:
-    """Return the features of a column's values, float32 [rows], and why some do not fit, by their places."""
+    """Return the features of a column's values, float32 [rows], and why some values do not fit, by their index."""
     if column.kind == "number" and all(value is None or isinstance(value, float) for value in values):
         numbers = np.array(values, np.float64)
-        places = np.flatnonzero(np.abs(numbers) >= TOO_LARGE_FROM).tolist()
-        numbers[places] = math.nan
-        return numbers.astype(np.float32), dict.fromkeys(places, TOO_LARGE.format(shown(column.name)))
+        too_large = np.flatnonzero(np.abs(numbers) >= TOO_LARGE_FROM).tolist()
+        numbers[too_large] = math.nan
+        return numbers.astype(np.float32), dict.fromkeys(too_large, TOO_LARGE.format(shown(column.name)))
     codes = {composed(word): float(code) for code, word in reversed([*enumerate(column.words)])}
     texts: dict[str, float] = {}
     features, problems = np.empty(len(values), np.float32), {}
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         try:
             if not isinstance(value, str):
-                features[place] = _feature(value, column, codes)
+                features[index] = _feature(value, column, codes)
                 continue
             if value not in texts:
                 texts[value] = _feature(value, column, codes)
-            features[place] = texts[value]
+            features[index] = texts[value]
         except ZooError as error:
-            features[place], problems[place] = math.nan, str(error)
+            features[index], problems[index] = math.nan, str(error)
     return features, problems
 
 
@@ -113,10 +113,10 @@ def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
         raise ZooError(f"column '{shown(column.name)}' takes {column.kind}s as text, not {value!r:.40}")
     if column.kind == "word":
         return codes.get(composed(text), float(len(column.words)))
-    found = BOOLEANS.get(text) if column.kind == "boolean" else days(text)
-    if found is None:
+    feature = BOOLEANS.get(text) if column.kind == "boolean" else days(text)
+    if feature is None:
         raise ZooError(NOT_OF_KIND[column.kind].format(shown(column.name)))
-    return found
+    return feature
 
 
 TOO_LARGE = "column '{}' has a number that is too large for float32"
@@ -149,8 +149,8 @@ def raw_tensors(preprocessing: TablePreprocessing) -> dict[str, Tensor]:
 def raw_arrays(rows: Sequence[Row], preprocessing: TablePreprocessing) -> dict[str, np.ndarray]:
     """Return rows as arrays for the tensors of `raw_tensors`: float32 [rows], or UTF-8 in object [rows]."""
     arrays: dict[str, np.ndarray] = {}
-    for place, (name, tensor) in enumerate(raw_tensors(preprocessing).items()):
-        values = [row[place] for row in rows]
+    for index, (name, tensor) in enumerate(raw_tensors(preprocessing).items()):
+        values = [row[index] for row in rows]
         if tensor.dtype == "string":
             texts = ("" if is_missing(value) else str(value) for value in values)
             # A lone surrogate has no UTF-8, and is in no vocabulary.
@@ -203,8 +203,8 @@ def suiting(columns: Sequence[Column], rows: Sequence[Row]) -> TablePreprocessin
         ZooError: a value does not fit its column, or the values of a column are too near to each other.
     """
     with_words = [
-        replace(column, words=_frequent([row[place] for row in rows])) if column.kind == "word" else column
-        for place, column in enumerate(columns)
+        replace(column, words=_frequent([row[index] for row in rows])) if column.kind == "word" else column
+        for index, column in enumerate(columns)
     ]
     features = encode(rows, TablePreprocessing(tuple(with_words)))[FEATURES].astype(np.float64)
     return TablePreprocessing(tuple(map(_described, with_words, features.T)))

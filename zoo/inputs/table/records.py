@@ -19,7 +19,7 @@ from zoo.inputs.table.cells import of_integer
 from zoo.inputs.table.columns import Value
 
 MOST_PLACES = 1000
-"""The most places of a feature with one dimension, each of which is a column."""
+"""The greatest length of a feature with one dimension; each of its values is a column."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Field:
 
     Attributes:
         key: of the feature, with `/` between the keys of nested ones.
-        place: of the value in the feature.
+        place: the index of the value in the feature.
         value: turns what a record stores into a value.
         is_class: whether the values are the names of classes.
     """
@@ -42,45 +42,45 @@ class Field:
 def fields(features: Mapping[str, Any]) -> dict[str, Field]:
     """Return the columns that features become, by name; features of other shapes become none.
 
-    A scalar is a column. A vector of some fixed length is a column for each place, such as `size_1`. A nested feature
-    is named by its last key, or by all of its keys where two would have the same name.
+    A scalar becomes one column. A vector of a fixed length becomes a column for each of its values, such as `size_1`. A
+    nested feature is named by its last key, or by all of its keys where two would have the same name.
 
     Args:
         features: TFDS' feature specifications by key, with `/` between the keys of nested ones.
     """
-    columns = {key: found for key, stated in features.items() if (found := list(_of_feature(key, stated)))}
-    short = Counter(posixpath.basename(key) for key in columns)
+    columns = {key: parts for key, feature in features.items() if (parts := list(_of_feature(key, feature)))}
+    name_counts = Counter(posixpath.basename(key) for key in columns)
     named: dict[str, Field] = {}
-    for key, found in columns.items():
-        name = posixpath.basename(key) if short[posixpath.basename(key)] == 1 else key
-        for field in found:
-            named[name if len(found) == 1 else f"{name}_{field.place + 1}"] = field
+    for key, parts in columns.items():
+        name = posixpath.basename(key) if name_counts[posixpath.basename(key)] == 1 else key
+        for field in parts:
+            named[name if len(parts) == 1 else f"{name}_{field.place + 1}"] = field
     return named
 
 
-def _of_feature(key: str, stated: Any) -> Iterator[Field]:
+def _of_feature(key: str, feature: Any) -> Iterator[Field]:
     """Yield the columns of a feature."""
-    shape = getattr(stated, "shape", None)
+    shape = getattr(feature, "shape", None)
     if not isinstance(shape, tuple) or len(shape) > 1 or None in shape or sum(shape) > MOST_PLACES:
         return
-    is_class = hasattr(stated, "int2str")
-    value = functools.partial(_class, stated.int2str) if is_class else _reader(stated.np_dtype)
-    if value:
-        for place in range(shape[0] if shape else 1):
-            yield Field(key, place, value, is_class)
+    is_class = hasattr(feature, "int2str")
+    to_value = functools.partial(_class, feature.int2str) if is_class else _reader(feature.np_dtype)
+    if to_value:
+        for index in range(shape[0] if shape else 1):
+            yield Field(key, index, to_value, is_class)
 
 
 def _reader(dtype: Any) -> Callable[[Any], Value] | None:
-    """Return the function that turns a stored value of a dtype into a value; None for another dtype."""
+    """Return the function that turns stored values of a dtype into values; None where columns do not take the dtype."""
     if dtype in (bytes, str, object) or np.dtype(dtype).kind in "OSU":
         return _text
     readers: dict[str, Callable[[Any], Value]] = {"b": _boolean, "i": of_integer, "u": of_integer, "f": _number}
     return readers.get(np.dtype(dtype).kind)
 
 
-def _class(name: Callable[[int], str], number: int) -> Value:
+def _class(label_of: Callable[[int], str], code: int) -> Value:
     # -1 stands for an unknown class.
-    return name(number) if number >= 0 else None
+    return label_of(code) if code >= 0 else None
 
 
 def _boolean(number: int) -> Value:
@@ -112,8 +112,8 @@ def row(values: Mapping[str, Any], columns: Mapping[str, Field]) -> tuple[Value,
 
 
 def _stored(values: Mapping[str, Any], field: Field) -> Value:
-    kind = values[field.key].WhichOneof("kind") if field.key in values else None
-    if kind is None:
+    list_name = values[field.key].WhichOneof("kind") if field.key in values else None
+    if list_name is None:
         return None
-    stored = getattr(values[field.key], kind).value
-    return field.value(stored[field.place]) if field.place < len(stored) else None
+    stored_values = getattr(values[field.key], list_name).value
+    return field.value(stored_values[field.place]) if field.place < len(stored_values) else None

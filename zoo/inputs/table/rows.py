@@ -16,42 +16,42 @@ from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import column_features
 
 DIFFERENT = 0.9
-"""The smallest share of different rows in a table whose equal rows are taken for copies."""
+"""In a table with at least this share of different rows, equal rows count as copies."""
 
 
 def features(frame: Frame, leave_out: Sequence[str] = ()) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     """Return the names of all columns but those in `leave_out`, and their cells as values; numbers may be text."""
-    places = [place for place, name in enumerate(frame.names) if name not in leave_out]
-    rows = [tuple(present(row[place]) for place in places) for row in frame.rows]
-    return tuple(frame.names[place] for place in places), rows
+    indices = [index for index, name in enumerate(frame.names) if name not in leave_out]
+    rows = [tuple(present(row[index]) for index in indices) for row in frame.rows]
+    return tuple(frame.names[index] for index in indices), rows
 
 
 def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
-    """Return the places of columns among `names`.
+    """Return the index of each column in `names`.
 
     Raises:
-        ZooError: one is missing.
+        ZooError: a column is missing.
     """
-    found = [column_name(column.name) for column in columns]
-    for name in found:
+    wanted_names = [column_name(column.name) for column in columns]
+    for name in wanted_names:
         if name not in names:
             raise ZooError(f"there is no column '{shown(name)}', which the network takes: {nearest(name, names)}")
-    return [names.index(name) for name in found]
+    return [names.index(name) for name in wanted_names]
 
 
 def typed(
     rows: Sequence[Row], places: Sequence[int], columns: Sequence[Column]
 ) -> tuple[list[tuple[Value, ...]], dict[int, str]]:
-    """Return the values of columns, which are at `places` of each row, and why some rows do not fit, by their number.
+    """Return the values of columns, and why some rows do not fit, by the number of the row.
 
-    Numbers become floats, and words text in Unicode's form NFC.
+    `places` are the indices of the columns in each row. Numbers become floats, and words text in Unicode's form NFC.
     """
     cells: list[list[Value]] = []
     problems: dict[int, str] = {}
-    for place, column in zip(places, columns, strict=True):
-        values = [row[place] for row in rows]
+    for index, column in zip(places, columns, strict=True):
+        values = [row[index] for row in rows]
         if column.kind == "number":
-            values = [float(one) if isinstance(one, str) and NUMBER.fullmatch(one) else one for one in values]
+            values = [float(cell) if isinstance(cell, str) and NUMBER.fullmatch(cell) else cell for cell in values]
         elif column.kind == "word":
             words = {value: _word(value) for value in set(values)}
             values = [words[value] for value in values]
@@ -68,28 +68,30 @@ def _word(value: Value) -> str | None:
 
 def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str | None]:
     """Return for each row the words in it that a network does not know, with their columns; None if there are none."""
-    found: list[list[str]] = [[] for _ in rows]
-    for place, column in enumerate(columns):
+    unknown: list[list[str]] = [[] for _ in rows]
+    for index, column in enumerate(columns):
         if column.kind == "word":
-            known = set(map(composed, column.words))
-            for row, words in zip(rows, found, strict=True):
-                word = row[place]
-                if isinstance(word, str) and not is_missing(word) and word not in known:
+            vocabulary = set(map(composed, column.words))
+            for row, words in zip(rows, unknown, strict=True):
+                word = row[index]
+                if isinstance(word, str) and not is_missing(word) and word not in vocabulary:
                     words.append(f"'{shown(word)[:40]}' in column '{shown(column.name)}'")
-    return [f"has words that the network does not know: {listed(words, most=3)}" if words else None for words in found]
+    return [
+        f"has words that the network does not know: {listed(words, most=3)}" if words else None for words in unknown
+    ]
 
 
 def row_digests(rows: Sequence[Row]) -> list[bytes]:
     """Return a SHA-256 for each row of a table; rows with the same digest are copies of one example.
 
     In a table with few different rows, such as one of categories, rows are equal by chance. If fewer than `DIFFERENT`
-    of the rows differ, a digest also covers the whole table and the place of the row in it, so that no row is a copy.
+    of the rows differ, a digest also covers the whole table and the index of the row in it, so that no row is a copy.
     """
     digests = [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
     if _tells_rows_apart(digests):
         return digests
     table = hashlib.sha256(b"".join(digests)).digest()
-    return [hashlib.sha256(table + place.to_bytes(8, "little")).digest() for place in range(len(digests))]
+    return [hashlib.sha256(table + index.to_bytes(8, "little")).digest() for index in range(len(digests))]
 
 
 def value_digests(rows: Sequence[Row], columns: Sequence[Column]) -> np.ndarray | None:
@@ -105,7 +107,7 @@ def value_digests(rows: Sequence[Row], columns: Sequence[Column]) -> np.ndarray 
         if column.kind != "word"
     ]
     words = [values for values, column in zip(cells, columns, strict=True) if column.kind == "word"]
-    texts = [json.dumps(each).encode() for each in zip(*words, strict=True)] if words else [b""] * len(rows)
+    texts = [json.dumps(row_words).encode() for row_words in zip(*words, strict=True)] if words else [b""] * len(rows)
     # A sum with 0 turns -0 into 0, and one bit pattern stands for all missing values.
     numbers = np.stack(features, 1) + np.float32(0) if features else np.empty((len(rows), 0), np.float32)
     numbers[np.isnan(numbers)] = np.nan

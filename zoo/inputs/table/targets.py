@@ -36,7 +36,7 @@ class TargetColumn:
     Attributes:
         task: classes or values.
         labels: the names of the classes, in natural order; empty for values.
-        values: the place of each row's class in `labels`, or its value; None where it is missing.
+        values: the index of each row's class in `labels`, or its value; None where it is missing.
     """
 
     task: Literal["classes", "values"]
@@ -74,15 +74,15 @@ class Targets:
         """
 
         def of_row(number: int) -> Example | Unreadable:
-            wanted = self.values[number]
-            if isinstance(wanted, str):
-                return Unreadable(frame.splits[number], None, frame.places[number], _empty(wanted))
-            return described(number, wanted)
+            target = self.values[number]
+            if isinstance(target, str):
+                return Unreadable(frame.splits[number], None, frame.places[number], _empty(target))
+            return described(number, target)
 
-        found = [*each(of_row, range(len(self.values)))]
+        results = [*each(of_row, range(len(self.values)))]
         return (
-            [one for one in found if isinstance(one, Example)],
-            tuple(one for one in found if isinstance(one, Unreadable)),
+            [result for result in results if isinstance(result, Example)],
+            tuple(result for result in results if isinstance(result, Unreadable)),
         )
 
 
@@ -103,65 +103,70 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     """
     if target is None:
         return Targets((), UNLABELED, (UNLABELED,), (), [0] * len(frame.places))
-    stated = stated_targets(target, frame.names)
-    names = tuple(name for name, _ in stated)
-    twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise ZooError(f"--target names a column twice: {listed(twice, most=3)}: name each once")
+    stated_tasks = stated_targets(target, frame.names)
+    names = tuple(name for name, _ in stated_tasks)
+    repeated_names = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated_names:
+        raise ZooError(f"--target names a column twice: {listed(repeated_names, most=3)}: name each once")
     if len(names) > MOST_TARGETS:
         raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
     frame.check_readable(names, "--target")
     check_names(names, frame.names, "--target")
-    found = [read_target_column(frame, name, _task(frame, name, len(names), model) or task) for name, task in stated]
-    rows = zip(*(one.values for one in found), strict=True)
-    empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
-    if len(names) > 1 and any(empty) and not all(empty):
+    columns = [
+        read_target_column(frame, name, _task(frame, name, len(names), model) or task) for name, task in stated_tasks
+    ]
+    rows = zip(*(column.values for column in columns), strict=True)
+    empty_columns = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
+    if len(names) > 1 and any(empty_columns) and not all(empty_columns):
         # Only complete rows are examples: a class that no other row has is not a label.
-        complete = [number for number, name in enumerate(empty) if name is None]
-        whole = dataclasses.replace(
+        complete_rows = [number for number, name in enumerate(empty_columns) if name is None]
+        complete_frame = dataclasses.replace(
             frame,
-            rows=[frame.rows[number] for number in complete],
-            places=[frame.places[number] for number in complete],
-            splits=[frame.splits[number] for number in complete],
+            rows=[frame.rows[number] for number in complete_rows],
+            places=[frame.places[number] for number in complete_rows],
+            splits=[frame.splits[number] for number in complete_rows],
         )
-        values: Any = list(empty)
-        read = read_targets(whole, target, model)
-        for number, wanted in zip(complete, read.values, strict=True):
-            values[number] = wanted
-        return dataclasses.replace(read, values=values)
+        values: Any = list(empty_columns)
+        complete_targets = read_targets(complete_frame, target, model)
+        for number, row_target in zip(complete_rows, complete_targets.values, strict=True):
+            values[number] = row_target
+        return dataclasses.replace(complete_targets, values=values)
     if len(names) == 1:
-        (only,) = found
-        cells = [cell if only.task == "classes" else (cell,) for cell in only.values]
-        values = [cell if name is None else name for name, cell in zip(empty, cells, strict=True)]
-        return Targets(names, only.task, only.labels or names, (), values)
+        (only_column,) = columns
+        cells = [cell if only_column.task == "classes" else (cell,) for cell in only_column.values]
+        values = [cell if name is None else name for name, cell in zip(empty_columns, cells, strict=True)]
+        return Targets(names, only_column.task, only_column.labels or names, (), values)
     from zoo.description import Part, labels_of
 
-    parts = tuple(Part(name, one.task, one.labels or (name,)) for name, one in zip(names, found, strict=True))
+    parts = tuple(
+        Part(name, column.task, column.labels or (name,)) for name, column in zip(names, columns, strict=True)
+    )
     labels = labels_of(parts)
-    same = [shown(label) for label in dict.fromkeys(labels) if labels.count(label) > 1]
-    if same:
-        raise ZooError(f"--target: '{same[0]}' is a label of two targets: rename a column")
-    rows = zip(*(one.values for one in found), strict=True)
+    repeated_labels = [shown(label) for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    if repeated_labels:
+        raise ZooError(f"--target: '{repeated_labels[0]}' is a label of two targets: rename a column")
+    rows = zip(*(column.values for column in columns), strict=True)
     values = [
-        tuple(float(cell) for cell in row) if name is None else name for name, row in zip(empty, rows, strict=True)
+        tuple(float(cell) for cell in row) if name is None else name
+        for name, row in zip(empty_columns, rows, strict=True)
     ]
     return Targets(names, "several", labels, parts, values)
 
 
 def classes_like_missing(data: RawDataset) -> Iterator[str]:
-    """Say which classes of a table are called as missing values are, because only an empty cell has no class."""
+    """Say which names of classes usually mark a missing value, because only an empty cell has no class."""
     parts = [(part.labels, f" {quoted(part.name)}") for part in data.parts if part.task == "classes"]
     for labels, name in [(data.labels, "")] if data.task == "classes" else parts:
-        likely = [quoted(label) for label in labels if label.lower() in MISSING]
-        if likely:
+        confusing = [quoted(label) for label in labels if label.lower() in MISSING]
+        if confusing:
             yield (
-                f"{listed(likely, most=3)} {'is a class' if len(likely) == 1 else 'are classes'} of the target{name}: "
-                "leave the cell empty where it is missing"
+                f"{listed(confusing, most=3)} {'is a class' if len(confusing) == 1 else 'are classes'} of the "
+                f"target{name}: leave the cell empty where it is missing"
             )
 
 
 def stated_targets(target: str, columns: Sequence[str]) -> list[tuple[str, Literal["classes", "values"] | None]]:
-    """Return the names in `--target`, which may be no columns, each with the task that is stated for it, if any.
+    """Return the names in `--target`, each with its stated task, if any; a name need not be that of a column.
 
     Raises:
         ZooError: another task is stated.
@@ -195,7 +200,8 @@ def _task(frame: Frame, name: str, count: int, model: Model | None) -> Literal["
 def read_target_column(frame: Frame, name: str, task: Literal["classes", "values"] | None = None) -> TargetColumn:
     """Read a column as the target.
 
-    Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; all else are classes.
+    Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; everything else is a
+    class.
     Names of classes are in Unicode's form NFC. A class may be called None or NA, unless all others are numbers.
 
     Raises:
@@ -204,9 +210,9 @@ def read_target_column(frame: Frame, name: str, task: Literal["classes", "values
     cells = frame.column(name, "--target")
     numbers = None if task == "classes" else _numbers(cells, frame.places, name, required=task == "values")
     if numbers is not None and (task == "values" or not _few([number for number in numbers if number is not None])):
-        for number, place in zip(numbers, frame.places, strict=True):
+        for number, row_name in zip(numbers, frame.places, strict=True):
             if number is not None and abs(number) >= TOO_LARGE_FROM:
-                raise ZooError(f"{place}: {TOO_LARGE.format(shown(name))}: scale the target, or remove the row")
+                raise ZooError(f"{row_name}: {TOO_LARGE.format(shown(name))}: scale the target, or remove the row")
         return TargetColumn("values", (), numbers)
     missing = MISSING if name not in frame.classes and _are_numbers(cells) else NO_WORD
     words = [as_word(present(cell, missing)) for cell in cells]
@@ -214,39 +220,41 @@ def read_target_column(frame: Frame, name: str, task: Literal["classes", "values
     labels = tuple(sorted({word for word in words if word is not None}, key=natural))
     if not labels:
         raise ZooError(f"--target {shown(name)}: the column has no values: name another")
-    places = {label: place for place, label in enumerate(labels)}
-    return TargetColumn("classes", labels, [None if word is None else places[word] for word in words])
+    indices = {label: index for index, label in enumerate(labels)}
+    return TargetColumn("classes", labels, [None if word is None else indices[word] for word in words])
 
 
 def _are_numbers(cells: Sequence[Value]) -> bool:
     """Return whether all cells that are not missing are numbers, of which there is at least one."""
-    found = [value for value in map(present, cells) if value is not None]
-    return bool(found) and all(not isinstance(value, str) or NUMBER.fullmatch(value) for value in found)
+    values = [value for value in map(present, cells) if value is not None]
+    return bool(values) and all(not isinstance(value, str) or NUMBER.fullmatch(value) for value in values)
 
 
-def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, required: bool) -> list[float | None] | None:
+def _numbers(
+    cells: Sequence[Value], row_names: Sequence[str], name: str, *, required: bool
+) -> list[float | None] | None:
     """Return the numbers of a target; None if at least half of its cells are words, or all are missing.
 
     Infinite numbers are words where most of the other cells are.
 
     Raises:
-        ZooError: a number is infinite or not plain, a cell among numbers is none, or there are none though
-            they are required.
+        ZooError: a number is infinite or not plain, a cell among numbers is not a number, or numbers are required and
+            there are none.
     """
     numbers: list[float | None] = []
     words: list[str] = []
     not_plain: list[str] = []
     infinite: list[str] = []
-    for cell, place in zip(cells, places, strict=True):
+    for cell, row_name in zip(cells, row_names, strict=True):
         value = present(cell)
         if value is None:
             numbers.append(None)
         elif isinstance(value, str) and not NUMBER.fullmatch(value) and not INFINITE.fullmatch(value):
-            words.append(f"{value!r:.40} ({place})")
+            words.append(f"{value!r:.40} ({row_name})")
             if NOT_PLAIN.fullmatch(value):
                 not_plain.append(words[-1])
         elif not math.isfinite(float(value)):
-            infinite.append(place)
+            infinite.append(row_name)
         else:
             numbers.append(float(value))
     if not_plain and 2 * (len(not_plain) + sum(number is not None for number in numbers)) > len(cells):
@@ -254,20 +262,20 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             f"--target {shown(name)}: the column has numbers with commas, separators, currencies or percent signs, "
             f"{not_plain[0]}: {HOW_PLAIN}, or {shown(name)}:classes if they are classes"
         )
-    found = [number for number in numbers if number is not None]
-    if infinite and (required or len(found) >= len(words)):
+    present_numbers = [number for number in numbers if number is not None]
+    if infinite and (required or len(present_numbers) >= len(words)):
         raise ZooError(
             f"{infinite[0]}: the target '{shown(name)}' is infinite: fix or remove it, or --target "
             f"{shown(name)}:classes if all are classes"
         )
-    if required and not found:
+    if required and not present_numbers:
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
-    if words and (required or len(found) > len(words)):
+    if words and (required or len(present_numbers) > len(words)):
         raise ZooError(
             f"--target {shown(name)}: the column should have only numbers, and has {words[0]}: fix that cell, or "
             "choose another column"
         )
-    return numbers if found and not words else None
+    return numbers if present_numbers and not words else None
 
 
 def _few(numbers: Sequence[float]) -> bool:
