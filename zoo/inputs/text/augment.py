@@ -16,7 +16,7 @@ def with_words_hidden(
     """Replace a random share of tokens by the unknown one, but not those that begin and end a text.
 
     Word dropout of Iyyer et al. 2015 (Deep Unordered Composition Rivals Syntactic Methods, section 3.1), which removes
-    words. Here a replaced token keeps its place, so that texts keep their lengths and their batches.
+    words. Here the unknown token replaces a token instead, so that texts keep their lengths and their batches.
     """
     hidden = generator.random(len(tokens.ids), np.float32) < share
     ends = [preprocessing.id_of(token) for token in (preprocessing.cls_token, preprocessing.sep_token)]

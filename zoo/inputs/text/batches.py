@@ -70,8 +70,8 @@ def evaluation_batches(
 
     The last batch is filled up with copies of the first text, whose weight is 0; that of all others is 1.
     """
-    places, weights = share.filled(len(texts), batch_size)
-    index = places.reshape(-1, share.size(batch_size))
+    text_indices, weights = share.filled(len(texts), batch_size)
+    index = text_indices.reshape(-1, share.size(batch_size))
     tokens = tokenized(texts, preprocessing)
     return _batches(tokens, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
 
@@ -83,10 +83,10 @@ def _batches(tokens: Tokens, preprocessing: TextPreprocessing, index: np.ndarray
     pad = preprocessing.id_of(preprocessing.pad_token)
     size = index.shape[1]
 
-    def load(places: Any, *others: Any) -> tuple[Any, ...]:
-        found = tf.gather(rows, places)
-        ids = found.to_tensor(pad, shape=[size, None])
-        mask = tf.sequence_mask(found.row_lengths(), tf.shape(ids)[1], tf.int64)
+    def load(indices: Any, *others: Any) -> tuple[Any, ...]:
+        token_rows = tf.gather(rows, indices)
+        ids = token_rows.to_tensor(pad, shape=[size, None])
+        mask = tf.sequence_mask(token_rows.row_lengths(), tf.shape(ids)[1], tf.int64)
         mask.set_shape(ids.shape)
         return {INPUT_IDS: tf.cast(ids, tf.int64), ATTENTION_MASK: mask}, *others
 

@@ -1,4 +1,4 @@
-"""Tables for a graph: what the library `tokenizers` makes of each code point, which it is asked once.
+"""Tables for a graph: the characters to which the library `tokenizers` normalizes each code point.
 
 BertNormalizer and BertPreTokenizer look at one character at a time, with one exception: when accents are stripped, the
 canonical decomposition sorts combining characters by their class (Unicode Standard Annex 15). The tables hold a rank
@@ -18,7 +18,7 @@ import numpy as np
 from zoo.inputs.text.preprocessing import TextPreprocessing, import_tokenizers
 
 PART, ALONE, SPACE, REMOVED = range(4)
-"""The role of a normalized character: part of a word, a word of its own, between words, or none.
+"""The role of a normalized character: part of a word, a whole word, between words, or none.
 
 A removed character stays in the tables if combining characters must not be sorted across it.
 """
@@ -74,25 +74,25 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
     barriers = removed - combining
 
     def values_of(character: str) -> list[int]:
-        found = []
-        for one in _each(_each(_each([character], cleaned), spaced), decomposed):
-            if one in barriers:
-                found.append(CODES * REMOVED)
-            elif one not in removed:
-                last = [ord(each) for each in lowered.get(one, one)]
-                found += [code + CODES * (int(roles[code]) + ROLES * ranks.get(one, 0)) for code in last]
-        around = [value // CODES for value in found]
-        if around in ([SPACE, PART, SPACE], [SPACE, ALONE, SPACE]):  # a word of its own
-            return [found[1] % CODES + CODES * ALONE]
-        return found
+        values = []
+        for piece in _replaced(_replaced(_replaced([character], cleaned), spaced), decomposed):
+            if piece in barriers:
+                values.append(CODES * REMOVED)
+            elif piece not in removed:
+                codes = [ord(letter) for letter in lowered.get(piece, piece)]
+                values += [code + CODES * (int(roles[code]) + ROLES * ranks.get(piece, 0)) for code in codes]
+        value_roles = [value // CODES for value in values]
+        if value_roles in ([SPACE, PART, SPACE], [SPACE, ALONE, SPACE]):  # a whole word
+            return [values[1] % CODES + CODES * ALONE]
+        return values
 
     lengths, firsts = np.ones(CODE_POINTS, np.int32), np.arange(CODE_POINTS, dtype=np.int32)
     firsts += CODES * roles.astype(np.int32)
     longer = {}
-    gone = {character for character, replacement in cleaned.items() if not replacement}
-    lengths[[ord(character) for character in gone]] = 0
-    firsts[[ord(character) for character in gone]] = 0
-    for character in {*cleaned, *spaced, *decomposed, *removed, *ranks, *lowered} - gone:
+    deleted = {character for character, replacement in cleaned.items() if not replacement}
+    lengths[[ord(character) for character in deleted]] = 0
+    firsts[[ord(character) for character in deleted]] = 0
+    for character in {*cleaned, *spaced, *decomposed, *removed, *ranks, *lowered} - deleted:
         code, values = ord(character), values_of(character)
         lengths[code], firsts[code] = len(values), values[0] if len(values) == 1 else 0
         if len(values) > 1:
@@ -103,10 +103,10 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
 
 def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]]) -> Characters:
     """Join neighboring code points into runs: those that become nothing, and those whose single values ascend by 1."""
-    same = (lengths[1:] == lengths[:-1]) & (lengths[1:] < 2) & (firsts[1:] - firsts[:-1] == lengths[1:])
-    starts = np.flatnonzero(np.concatenate([[True], ~same]))
+    continues = (lengths[1:] == lengths[:-1]) & (lengths[1:] < 2) & (firsts[1:] - firsts[:-1] == lengths[1:])
+    starts = np.flatnonzero(np.concatenate([[True], ~continues]))
     values = [longer.get(code, [int(firsts[code])])[: lengths[code]] for code in starts.tolist()]
-    counts = np.array([len(each) for each in values])
+    counts = np.array([len(run_values) for run_values in values])
     return Characters(
         starts.astype(np.int32),
         lengths[starts],
@@ -115,9 +115,10 @@ def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]])
     )
 
 
-def _each(sequence: Iterable[str], changes: dict[str, str]) -> Iterator[str]:
-    for one in sequence:
-        yield from changes.get(one, one)
+def _replaced(sequence: Iterable[str], changes: dict[str, str]) -> Iterator[str]:
+    """Yield the characters of a sequence, with the changes that a normalizer makes to them."""
+    for character in sequence:
+        yield from changes.get(character, character)
 
 
 def _chunks() -> Iterator[str]:
@@ -137,14 +138,16 @@ def _step(option: str) -> dict[str, str]:
 
 def _changes(normalizer: Any) -> dict[str, str]:
     """Return the replacement of each character that a normalizer changes."""
-    found: dict[str, str] = {}
+    replacements: dict[str, str] = {}
     for chunk in _chunks():
         text = SEPARATOR.join(chunk)
         normalized = normalizer.normalize_str(text)
         if normalized != text:
-            answers = normalized.split(SEPARATOR)
-            found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}
-    return found
+            results = normalized.split(SEPARATOR)
+            replacements |= {
+                character: result for character, result in zip(chunk, results, strict=True) if character != result
+            }
+    return replacements
 
 
 @functools.cache
@@ -154,33 +157,35 @@ def _roles() -> np.ndarray:
     roles = np.full(CODE_POINTS, PART, np.uint8)
     for chunk in _chunks():
         text = SEPARATOR.join(["", *chunk, ""])
-        covered, alone = np.zeros(len(text) + 1, np.int32), np.zeros(len(text), bool)
+        covered, is_alone = np.zeros(len(text) + 1, np.int32), np.zeros(len(text), bool)
         for _, (start, end) in pre_tokenizer.pre_tokenize_str(text):
             covered[start] += 1
             covered[end] -= 1
-            alone[start] |= end - start == 1
-        found = np.where(np.cumsum(covered)[:-1] == 0, SPACE, np.where(alone, ALONE, PART))
-        roles[[ord(one) for one in chunk]] = found[1::2]
+            is_alone[start] |= end - start == 1
+        text_roles = np.where(np.cumsum(covered)[:-1] == 0, SPACE, np.where(is_alone, ALONE, PART))
+        roles[[ord(character) for character in chunk]] = text_roles[1::2]
     return roles
 
 
 def _combining(decomposition: Any) -> set[str]:
     """Return the characters that a decomposition sorts: those whose combining class is not 0."""
-    last = "\u0345"  # the only one of class 240, the highest
-    found = {last}
+    highest = "\u0345"  # the only character of class 240, the highest class
+    combining = {highest}
     for chunk in _chunks():
-        text = SEPARATOR.join(last + one for one in chunk)
+        text = SEPARATOR.join(highest + character for character in chunk)
         sorted_text = decomposition.normalize_str(text)
         if sorted_text != text:
-            answers = sorted_text.split(SEPARATOR)
-            found |= {one for one, answer in zip(chunk, answers, strict=True) if answer == one + last}
-    return found
+            results = sorted_text.split(SEPARATOR)
+            combining |= {
+                character for character, result in zip(chunk, results, strict=True) if result == character + highest
+            }
+    return combining
 
 
 def _ranks(decomposition: Any, kept: set[str]) -> dict[str, int]:
     """Return a rank, from 1, for each combining character that is kept, in the order of their classes."""
 
-    def is_after(one: str, other: str) -> bool:
-        return bool(decomposition.normalize_str(one + other) == other + one)
+    def is_after(first: str, second: str) -> bool:
+        return bool(decomposition.normalize_str(first + second) == second + first)
 
-    return {one: 1 + sum(is_after(one, other) for other in kept - {one}) for one in kept}
+    return {character: 1 + sum(is_after(character, other) for other in kept - {character}) for character in kept}

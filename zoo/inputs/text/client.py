@@ -65,8 +65,10 @@ def named_examples(
     Raises:
         ZooError: there is no text, or a table has no column of texts.
     """
-    files = [path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)]
-    # All tables are read before the first text is answered, so that a wrong one ends the command at once.
+    files = [
+        path for argument in paths for path in named_files(argument, "text", "texts", _reason_for_no_text, leave_out)
+    ]
+    # All tables are read before the network answers the first text, so that a wrong table ends the command at once.
     tables = {path: _texts(path, preprocessing, leave_out) for path in files if path.name.lower().endswith(TABLES)}
     for path in files:
         if path in tables:
@@ -94,24 +96,24 @@ def _texts(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Pa
     from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
 
-    known = column_name(preprocessing.column)
-    frame = read_file(path, shown(path), (known,))
-    frame.check_readable((known,), shown(path))
-    wanted = frame.names[0] if len(frame.names) == 1 else known
-    if wanted not in frame.names:
-        hint = nearest(wanted, frame.names)
+    trained_column = column_name(preprocessing.column)
+    frame = read_file(path, shown(path), (trained_column,))
+    frame.check_readable((trained_column,), shown(path))
+    column = frame.names[0] if len(frame.names) == 1 else trained_column
+    if column not in frame.names:
+        hint = nearest(column, frame.names)
         raise ZooError(
-            f"{path} has several columns, and none is called '{shown(wanted)}', the column that the network reads: "
+            f"{path} has several columns, and none is called '{shown(column)}', the column that the network reads: "
             f"{hint}"
         )
-    if wanted != known and not path.name.lower().endswith(PARQUET):
+    if column != trained_column and not path.name.lower().endswith(PARQUET):
         # The file may have no header.
-        leave_out(path, f"line 1, which was read as the name of the column: '{shown(wanted):.60}'")
-    texts = ["" if cell is None else cell for cell in frame.column(wanted, "the texts")]
+        leave_out(path, f"line 1, which was read as the name of the column: '{shown(column):.60}'")
+    texts = ["" if cell is None else cell for cell in frame.column(column, "the texts")]
     reasons = map(refusal, texts)
     return [
-        NamedExample(place, text, f"it is {reason}" if reason else None)
-        for place, text, reason in zip(frame.places, texts, reasons, strict=True)
+        NamedExample(row_name, text, f"it is {reason}" if reason else None)
+        for row_name, text, reason in zip(frame.places, texts, reasons, strict=True)
     ]
 
 
@@ -122,7 +124,7 @@ def catalog(family: Family, size: Size) -> dict[str, Any]:
 
 
 def published(wanted: Any) -> dict[str, Any]:
-    """Return nothing: weights are read from files, which say what they want."""
+    """Return nothing: weights are read from files, which describe their input."""
     return {"input": ""}
 
 

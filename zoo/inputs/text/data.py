@@ -90,25 +90,25 @@ def dataset_of_frame(
     valid Unicode or is too long. A missing text counts as an empty one, which is readable.
 
     Raises:
-        ZooError: there is no such column, both are the same, or the target has no values.
+        ZooError: there is no such column, it is also a target, or the target has no values.
     """
     from zoo.inputs.table.targets import read_targets
 
-    texts, found = frame.column(text, "--text"), read_targets(frame, target, model)
-    if text in found.names:
+    texts, targets = frame.column(text, "--text"), read_targets(frame, target, model)
+    if text in targets.names:
         raise ZooError(f"--text and --target are both '{shown(text)}': name two columns")
 
-    def example(number: int, wanted: Any) -> Example | Unreadable:
+    def example(number: int, row_target: Any) -> Example | Unreadable:
         content = "" if texts[number] is None else texts[number]
-        split, place = frame.splits[number], frame.places[number]
+        split, row_name = frame.splits[number], frame.places[number]
         try:
-            return described(content, content, split=split, target=wanted, name=place)
+            return described(content, content, split=split, target=row_target, name=row_name)
         except ZooError as error:
-            return Unreadable(split, wanted, place, f"column '{shown(text)}' is {error}")
+            return Unreadable(split, row_target, row_name, f"column '{shown(text)}' is {error}")
 
-    examples, unreadable = found.examples(frame, example)
+    examples, unreadable = targets.examples(frame, example)
     return RawDataset(
-        "text", found.labels, examples, unreadable, found.task, argument, data_dir, form=text, parts=found.parts
+        "text", targets.labels, examples, unreadable, targets.task, argument, data_dir, form=text, parts=targets.parts
     )
 
 
@@ -134,20 +134,20 @@ def suiting(dataset: Dataset, settings: TextSettings, like: TextPreprocessing | 
         ZooError: a text of the training split cannot be read, or none has a word.
     """
     if like:
-        found = dataclasses.replace(like, max_length=settings.max_length or like.max_length)
+        preprocessing = dataclasses.replace(like, max_length=settings.max_length or like.max_length)
     else:
         train = dataset.train
         texts = (train.read(number) for number in range(len(train)))
         length = settings.max_length or USUAL_LENGTH
-        found = trained(texts, settings.vocabulary, length, settings.lowercase)
-    return dataclasses.replace(found, column=dataset.form)
+        preprocessing = trained(texts, settings.vocabulary, length, settings.lowercase)
+    return dataclasses.replace(preprocessing, column=dataset.form)
 
 
 def kept(examples: Examples, preprocessing: TextPreprocessing) -> tuple[Examples, tuple[str, ...]]:
     """Return all texts: a source refuses those that no network reads, and longer ones are cut.
 
-    Texts that differ only in white space, in Unicode's form, or, for a network that lowers them, in case count as equal
-    where texts of the training are recognized.
+    Texts count as copies of training texts even if they differ in white space, in Unicode's form or, where the network
+    lowercases them, in case.
     """
     return dataclasses.replace(examples, fitted_digests=_digests_of_words(examples, preprocessing)), ()
 
@@ -158,7 +158,7 @@ def _digests_of_words(texts: Examples, preprocessing: TextPreprocessing) -> np.n
     for number in range(len(texts)):
         words = " ".join(composed(texts.read(number)).split())
         words = words.lower() if preprocessing.lowercase else words
-        # With a prefix, so that it is no digest of a text's own bytes.
+        # The prefix makes it differ from the digest of a text's bytes.
         digest = hashlib.sha256(b"words\0" + words.encode(errors="surrogatepass")).digest()
         digests[number] = int.from_bytes(digest[:8], "little")
     return digests
@@ -166,17 +166,17 @@ def _digests_of_words(texts: Examples, preprocessing: TextPreprocessing) -> np.n
 
 def remarks(splits: Sequence[Examples], preprocessing: TextPreprocessing) -> Iterator[str]:
     """Say how many texts have no word, and how many tokens are unknown, if they are many."""
-    found = [tokenized(split, preprocessing) for split in splits]
+    tokens_of_splits = [tokenized(split, preprocessing) for split in splits]
     empty = [
-        split.names(int(place))
-        for split, tokens in zip(splits, found, strict=True)
-        for place in np.flatnonzero(tokens.lengths == SPECIAL)
+        split.names(int(index))
+        for split, tokens in zip(splits, tokens_of_splits, strict=True)
+        for index in np.flatnonzero(tokens.lengths == SPECIAL)
     ]
     if empty:
         yield f"{len(empty)} of {sum(map(len, splits))} texts are empty: {listed(empty, most=3)}"
     unknown_id = preprocessing.id_of(preprocessing.unk_token)
-    count = sum(len(tokens.ids) - SPECIAL * len(tokens.lengths) for tokens in found)
-    unknown = sum(int((tokens.ids == unknown_id).sum()) for tokens in found)
+    count = sum(len(tokens.ids) - SPECIAL * len(tokens.lengths) for tokens in tokens_of_splits)
+    unknown = sum(int((tokens.ids == unknown_id).sum()) for tokens in tokens_of_splits)
     if unknown > USUAL_UNKNOWN * count:
         yield f"{unknown} of {count} tokens of the texts are unknown to the vocabulary"
 
@@ -212,7 +212,7 @@ def published(folder: Path, task: str, seconds: float | None = None) -> TextPrep
     """Return the preprocessing of a folder of transformers: its tokenizer, and the most tokens that it names.
 
     Raises:
-        ZooError: there is no tokenizer, or one that zoo cannot put into a graph; or `seconds` are asked for.
+        ZooError: there is no tokenizer, zoo cannot put it into a graph, or `seconds` is given.
     """
     if seconds is not None:
         raise ZooError("--seconds is for networks of sound, and this one takes texts: leave it out")
@@ -236,17 +236,17 @@ def check(family: Family, size: Size, preprocessing: TextPreprocessing, structur
 
 def stand_ins() -> tuple[Examples, str]:
     """Return synthetic messages, and their license."""
-    found = [
+    examples = [
         described(text, text, split="test", target=0, name=f"message {number}")
         for number, (_, text) in enumerate(messages.messages(11), start=1)
     ]
-    return Examples.of(found), messages.LICENSE
+    return Examples.of(examples), messages.LICENSE
 
 
 def samples(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
-    """Return a text that has to be cut, made of the first one, and then the texts as they are.
+    """Return a text that has to be cut, and then the texts as they are.
 
-    The first one is repeated until the text has more words than the network takes tokens, or is as long as it may be.
+    It repeats the first text until it has more words than the network takes tokens, or is as long as a text may be.
     """
     unit = f"{raw[0]} . "
     times = min(preprocessing.max_length // len(unit.split()) + 1, LONGEST_TEXT // len(unit.encode()))
@@ -256,8 +256,10 @@ def samples(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
 def doubtful(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
     """Return texts that tokenizers disagree about, and the texts of the data."""
     generator = np.random.default_rng(0)
-    made = [random_text(preprocessing.vocabulary, preprocessing.max_length, generator) for _ in range(HARD_TEXTS)]
-    return [*raw, *LINES, *made]
+    random_texts = [
+        random_text(preprocessing.vocabulary, preprocessing.max_length, generator) for _ in range(HARD_TEXTS)
+    ]
+    return [*raw, *LINES, *random_texts]
 
 
 def damaged(raw: str, preprocessing: TextPreprocessing) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The preprocessing of `zoo.inputs.text.preprocessing` as TensorFlow operations: tokens in a served graph.
 
-All texts of a batch are one sequence of characters, and `row` says which text each is of. The steps are those of
-`tokenizers`: normalize, split into words, cut each word into the longest tokens. Everything that depends on Unicode or
-on the vocabulary is a constant: the graph needs no lookup table, and only TensorFlow's own operations.
+All texts of a batch form one sequence of characters, and `row` holds for each character the number of its text. The
+steps are those of `tokenizers`: normalize, split into words, cut each word into the longest tokens. Everything that
+depends on Unicode or on the vocabulary is a constant: the graph needs no lookup table, and only TensorFlow's own
+operations.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Words(NamedTuple):
         """The characters for which `mask` is true."""
         import tensorflow as tf
 
-        return Words(*(tf.boolean_mask(each, mask) for each in self))
+        return Words(*(tf.boolean_mask(values, mask) for values in self))
 
 
 def prepared(inputs: dict[str, Any], preprocessing: TextPreprocessing) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _code_points(text: Any) -> tuple[Any, Any, Any]:
     is_long = length > LONGEST_TEXT
     short = tf.where(is_long, "", text)
     splits, code = tf.raw_ops.UnicodeDecode(input=short, input_encoding="UTF-8", errors="ignore", Tsplits=tf.int32)
-    row = _place(splits[1:], tf.range(tf.size(code)))
+    row = _count_at_most(splits[1:], tf.range(tf.size(code)))
     # Invalid bytes are left out, so that the code points of such a text take fewer bytes than the text has.
     widths = sum(tf.cast(code >= first, tf.int32) for first in (0, 0x80, 0x800, 0x10000))
     is_valid = tf.equal(tf.math.unsorted_segment_sum(widths, row, tf.size(text)), tf.strings.length(short))
@@ -93,11 +94,11 @@ def _words(row: Any, code: Any, preprocessing: TextPreprocessing) -> Words:
     import tensorflow as tf
 
     table = characters(preprocessing)
-    run = _place(tf.constant(table.starts), code) - 1
+    run = _count_at_most(tf.constant(table.starts), code) - 1
     first, length = tf.gather(table.places, run), tf.gather(table.lengths, run)
-    splits, place = tf.raw_ops.RaggedRange(starts=first, limits=first + length, deltas=1, Tsplits=tf.int32)
-    source = _place(splits[1:], tf.range(tf.size(place)))
-    value = tf.gather(table.values, place) + tf.gather(code - tf.gather(table.starts, run), source)
+    splits, value_index = tf.raw_ops.RaggedRange(starts=first, limits=first + length, deltas=1, Tsplits=tf.int32)
+    source = _count_at_most(splits[1:], tf.range(tf.size(value_index)))
+    value = tf.gather(table.values, value_index) + tf.gather(code - tf.gather(table.starts, run), source)
     row = tf.gather(row, source)
     if preprocessing.strip_accents:
         value = _sorted_marks(row, value)
@@ -127,21 +128,21 @@ def _sorted_marks(row: Any, value: Any) -> Any:
 
 
 def _shortened(words: Words, batch: Any, preprocessing: TextPreprocessing) -> Words:
-    """Leave out what changes no answer: words beyond the most tokens, and characters beyond the longest word.
+    """Leave out words beyond the most tokens, and characters beyond the longest word; neither changes an answer.
 
     A word is cut to one character more than the longest word, so that a word that is too long can still be recognized.
     """
     import tensorflow as tf
 
     word, first = _numbered(words.begins)
-    place = tf.range(tf.size(word)) - tf.gather(first, word)
-    first_of_row = _first_place(tf.gather(words.row, first), tf.range(batch))
+    position = tf.range(tf.size(word)) - tf.gather(first, word)
+    first_of_row = _count_below(tf.gather(words.row, first), tf.range(batch))
     number = word - tf.gather(first_of_row, words.row)
-    return words.where((number < preprocessing.max_length - SPECIAL) & (place <= preprocessing.longest_word))
+    return words.where((number < preprocessing.max_length - SPECIAL) & (position <= preprocessing.longest_word))
 
 
 def _numbered(begins: Any) -> tuple[Any, Any]:
-    """Return the number of each character's word, and the place of each word's first character, int32."""
+    """Return the number of each character's word, and the position of each word's first character, int32."""
     import tensorflow as tf
 
     return tf.cumsum(tf.cast(begins, tf.int32)) - 1, tf.cast(tf.where(begins)[:, 0], tf.int32)
@@ -153,11 +154,11 @@ def _tokens(words: Words, preprocessing: TextPreprocessing) -> tuple[Any, Any]:
 
     word, first = _numbered(words.begins)
     count, size = tf.size(first), tf.size(word)
-    place = tf.range(size)
+    position = tf.range(size)
     ends = tf.concat([first[1:], [size]], 0)
     length, token = _longest(words, tf.gather(ends, word), preprocessing)
-    # Find the places where a token starts: the first ones of words and, in doubling steps, all that follow from these.
-    starts, following = tf.cast(words.begins, tf.int32), place + length
+    # Find the positions where tokens start: those where words begin and, in doubling steps, all that follow from these.
+    starts, following = tf.cast(words.begins, tf.int32), position + length
     starts, following = tf.concat([starts, [0]], 0), tf.concat([following, [size]], 0)
     for _ in range(preprocessing.longest_word.bit_length()):
         starts = tf.maximum(starts, tf.math.unsorted_segment_max(starts, following, size + 1))
@@ -172,32 +173,34 @@ def _tokens(words: Words, preprocessing: TextPreprocessing) -> tuple[Any, Any]:
 
 
 def _longest(words: Words, end: Any, preprocessing: TextPreprocessing) -> tuple[Any, Any]:
-    """Return the length and the id of the longest token at each place, int32; 0 and `NONE` where there is none."""
+    """Return the length and the id of the longest token at each position, int32; 0 and `NONE` where there is none."""
     import tensorflow as tf
 
     tree = trie(preprocessing)
     edges, size = tf.constant(tree.edges), tf.size(end)
 
-    def deeper(place: Any, at: Any, node: Any, length: Any, token: Any) -> tuple[Any, ...]:
-        """Follow one more character from each place that is still on the tree."""
-        edge = tf.cast(node, tf.int64) * CODES + tf.cast(tf.gather(words.code, at), tf.int64)
-        number = tf.minimum(_first_place(edges, edge), len(tree.edges) - 1)
-        found = tf.equal(tf.gather(edges, number), edge)
-        place, at = tf.boolean_mask(place, found), tf.boolean_mask(at, found) + 1
-        node = tf.gather(tree.children, tf.boolean_mask(number, found))
-        here = tf.gather(tree.tokens, node)
-        ending = tf.not_equal(here, NONE)
-        where = tf.boolean_mask(place, ending)[:, None]
-        length = tf.tensor_scatter_nd_update(length, where, tf.boolean_mask(at, ending) - where[:, 0])
-        token = tf.tensor_scatter_nd_update(token, where, tf.boolean_mask(here, ending))
-        inside = at < tf.gather(end, place)
-        return *(tf.boolean_mask(each, inside) for each in (place, at, node)), length, token
+    def deeper(start: Any, position: Any, node: Any, length: Any, token: Any) -> tuple[Any, ...]:
+        """Follow the tree by one more character from each start that has not left it."""
+        edge = tf.cast(node, tf.int64) * CODES + tf.cast(tf.gather(words.code, position), tf.int64)
+        number = tf.minimum(_count_below(edges, edge), len(tree.edges) - 1)
+        has_edge = tf.equal(tf.gather(edges, number), edge)
+        start, position = tf.boolean_mask(start, has_edge), tf.boolean_mask(position, has_edge) + 1
+        node = tf.gather(tree.children, tf.boolean_mask(number, has_edge))
+        token_here = tf.gather(tree.tokens, node)
+        ends_token = tf.not_equal(token_here, NONE)
+        start_indices = tf.boolean_mask(start, ends_token)[:, None]
+        length = tf.tensor_scatter_nd_update(
+            length, start_indices, tf.boolean_mask(position, ends_token) - start_indices[:, 0]
+        )
+        token = tf.tensor_scatter_nd_update(token, start_indices, tf.boolean_mask(token_here, ends_token))
+        is_inside = position < tf.gather(end, start)
+        return *(tf.boolean_mask(values, is_inside) for values in (start, position, node)), length, token
 
-    place = tf.range(size)
+    start = tf.range(size)
     node = tf.where(words.begins, BEGIN, CONTINUE)
-    state = place, place, node, tf.zeros_like(place), tf.fill([size], NONE)
+    state = start, start, node, tf.zeros_like(start), tf.fill([size], NONE)
     shapes = (tf.TensorShape([None]),) * len(state)
-    return tf.while_loop(lambda place, *_: tf.size(place) > 0, deeper, state, shapes)[3:]
+    return tf.while_loop(lambda start, *_: tf.size(start) > 0, deeper, state, shapes)[3:]
 
 
 def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) -> dict[str, Any]:
@@ -205,8 +208,8 @@ def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) 
     import tensorflow as tf
 
     rows = tf.range(batch)
-    first = _first_place(row, rows)
-    count = tf.minimum(_place(row, rows) - first, preprocessing.max_length - SPECIAL)
+    first = _count_below(row, rows)
+    count = tf.minimum(_count_at_most(row, rows) - first, preprocessing.max_length - SPECIAL)
     column = tf.range(tf.reduce_max(tf.concat([count, [0]], 0)) + SPECIAL)
     pad, _, before, after = map(preprocessing.id_of, preprocessing.special_tokens)
     # One more token, because nothing can be gathered from the tokens of a batch of empty texts.
@@ -219,20 +222,20 @@ def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) 
 
 
 def _before(values: Any, first: int) -> Any:
-    """Return the value before each one."""
+    """Return the value before each value; before the first stands `first`."""
     import tensorflow as tf
 
     return tf.concat([[first], values[:-1]], 0)
 
 
-def _place(ascending: Any, values: Any) -> Any:
+def _count_at_most(ascending: Any, values: Any) -> Any:
     """Return how many of the ascending numbers are at most each value, int32."""
     import tensorflow as tf
 
     return tf.raw_ops.UpperBound(sorted_inputs=ascending[None], values=values[None])[0]
 
 
-def _first_place(ascending: Any, values: Any) -> Any:
+def _count_below(ascending: Any, values: Any) -> Any:
     """Return how many of the ascending numbers are less than each value, int32."""
     import tensorflow as tf
 

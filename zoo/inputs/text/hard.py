@@ -1,4 +1,4 @@
-"""Texts that are hard to tokenize: what implementations disagree about."""
+"""Texts that are hard to tokenize, because implementations disagree about them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LINES = (
     "word " * 600,
     "." * 600,
 )
-"""Lines for tests and gates, each with what one or more tokenizers get wrong."""
+"""Lines for tests and gates; at least one tokenizer gets each of them wrong."""
 
 _RANGES = (
     (0x0, 0x80),
@@ -62,13 +62,13 @@ _RANGES = (
 def random_text(vocabulary: Sequence[str], length: int, generator: np.random.Generator) -> str:
     """Return a text of up to `length` parts: tokens, random characters of all planes, spaces, parts of hard lines."""
     parts = []
-    for kind in generator.integers(0, 4, generator.integers(0, length + 1)):
-        if kind == 0:
+    for part_type in generator.integers(0, 4, generator.integers(0, length + 1)):
+        if part_type == 0:
             parts.append(vocabulary[int(generator.integers(len(vocabulary)))])
-        elif kind == 1:
+        elif part_type == 1:
             first, last = _RANGES[generator.integers(len(_RANGES))]
             parts += map(chr, generator.integers(first, last, generator.integers(1, 8)))
-        elif kind == 2:
+        elif part_type == 2:
             parts.append(" ")
         else:
             line = LINES[generator.integers(len(LINES))]

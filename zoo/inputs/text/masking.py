@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 MASK = "[MASK]"
-"""The token in place of a hidden one; in vocabularies without it, the one of unknown words."""
+"""The token that stands for a hidden one; a vocabulary without it takes the token of unknown words instead."""
 
 MASKED, REPLACED = 0.8, 0.1
 """The shares of the hidden tokens that `MASK` and a random token replace; the others stay as they are."""
@@ -41,7 +41,7 @@ def recipe(recipe: Recipe) -> Recipe:
 def check(family: Family, recipe: Recipe) -> None:
     """Raise ZooError where the family has no network that reads whole texts."""
     if TASK.kind not in family.pretext_options:
-        able = listed(name for name, one in families().items() if TASK.kind in one.pretext_options)
+        able = listed(name for name, candidate in families().items() if TASK.kind in candidate.pretext_options)
         raise ZooError(f"mlm is for networks that read all tokens at once ({able}), not for {family.name}")
 
 
@@ -98,7 +98,8 @@ def hidden(ids: Any, random: Any, preprocessing: TextPreprocessing, share: float
 
     Args:
         ids: int64 [batch, length].
-        random: float32 [batch, length, 3] in [0, 1): which tokens, what stands for them, and which random token.
+        random: float32 [batch, length, 3] in [0, 1): they decide which tokens are hidden, whether `MASK`, a random
+            token or the token itself stands there, and which random token.
         preprocessing: whose special tokens are never hidden.
         share: the share of the tokens that is hidden.
 
@@ -109,12 +110,12 @@ def hidden(ids: Any, random: Any, preprocessing: TextPreprocessing, share: float
 
     special = [preprocessing.id_of(token) for token in preprocessing.special_tokens]
     vocabulary = preprocessing.vocabulary
-    mask = vocabulary.index(MASK) if MASK in vocabulary else preprocessing.id_of(preprocessing.unk_token)
+    mask_id = vocabulary.index(MASK) if MASK in vocabulary else preprocessing.id_of(preprocessing.unk_token)
     can_hide = tf.reduce_all(tf.not_equal(ids[..., None], tf.constant(special, tf.int64)), -1)
     order = tf.where(can_hide, random[..., 0], 2.0)
     first = tf.equal(order, tf.reduce_min(order, -1, keepdims=True))
-    asked = can_hide & ((order < share) | first)
-    other = tf.cast(random[..., 2] * len(vocabulary), tf.int64)
-    instead = tf.where(random[..., 1] < MASKED, tf.constant(mask, tf.int64), other)
-    changed = asked & (random[..., 1] < MASKED + REPLACED)
-    return tf.where(changed, instead, ids), tf.where(asked, ids, tf.constant(NOT_ASKED, tf.int64))
+    is_hidden = can_hide & ((order < share) | first)
+    random_token = tf.cast(random[..., 2] * len(vocabulary), tf.int64)
+    replacement = tf.where(random[..., 1] < MASKED, tf.constant(mask_id, tf.int64), random_token)
+    is_replaced = is_hidden & (random[..., 1] < MASKED + REPLACED)
+    return tf.where(is_replaced, replacement, ids), tf.where(is_hidden, ids, tf.constant(NOT_ASKED, tf.int64))

@@ -1,7 +1,7 @@
-"""Synthetic messages in English, made on the spot for demos and tests: what a person asks a device at home to do.
+"""Synthetic messages in English, generated for demos and tests: requests of a person to a device at home.
 
-They are combined from phrases of this file. Accuracy on them says nothing about what people write, and is called
-synthetic wherever it stands.
+They are combined from phrases of this file. Accuracy on them says nothing about texts that people write, and is called
+synthetic wherever it is reported.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ def messages(count: int = COUNT, seed: int = 0) -> Iterator[tuple[str, str]]:
         text = chosen(BEFORE) + phrase + chosen(AFTER)
         return text[:1].upper() + text[1:] if generator.random() < 0.5 else text
 
-    made: dict[str, set[str]] = {label: set() for label in PHRASES}
+    texts_by_label: dict[str, set[str]] = {label: set() for label in PHRASES}
     for label in itertools.islice(itertools.cycle(PHRASES), count * len(PHRASES)):
-        while (text := message(label)) in made[label]:
+        while (text := message(label)) in texts_by_label[label]:
             pass
-        made[label].add(text)
+        texts_by_label[label].add(text)
         yield label, text

@@ -37,7 +37,7 @@ MOST_TOKENS = 1 << 16
 """The highest `max_length`."""
 
 SPECIAL = 2
-"""The number of tokens around a text: the one before it and the one after it."""
+"""The number of special tokens around a text: `cls_token` before it and `sep_token` after it."""
 
 NOT_UTF8 = "not valid UTF-8: convert it from its own encoding"
 TOO_LONG = f"longer than {LONGEST_TEXT} bytes: cut it"
@@ -49,7 +49,7 @@ class TextPreprocessing:
     """The preprocessing of a network's texts. Names of the normalizer's options are those of `BertNormalizer`.
 
     Attributes:
-        vocabulary: the tokens; the place of a token is its id.
+        vocabulary: the tokens; the index of a token is its id.
         max_length: the most tokens of a text, with the special ones. The rest of a longer text is dropped.
         clean_text: remove control characters.
         handle_chinese_chars: make a word of each Chinese character.
@@ -80,14 +80,16 @@ class TextPreprocessing:
     column: str = TEXT
 
     def __post_init__(self) -> None:
-        if wrong := [token for token in (*self.vocabulary, self.continuing) if not _is_unicode(token)]:
-            raise ZooError(f"the vocabulary has lone surrogates ({wrong[0]!a:.60}): write its tokens as Unicode")
-        known = set(self.vocabulary)
-        if missing := [token for token in self.special_tokens if token not in known]:
-            raise ZooError(f"the vocabulary lacks {listed(missing)}: add each special token to it")
-        if len(known) < len(self.vocabulary):
-            twice = next(token for token, count in Counter(self.vocabulary).items() if count > 1)
-            raise ZooError(f"the vocabulary has '{twice:.100}' twice: keep one")
+        if invalid_tokens := [token for token in (*self.vocabulary, self.continuing) if not _is_unicode(token)]:
+            raise ZooError(
+                f"the vocabulary has lone surrogates ({invalid_tokens[0]!a:.60}): write its tokens as Unicode"
+            )
+        tokens = set(self.vocabulary)
+        if missing_tokens := [token for token in self.special_tokens if token not in tokens]:
+            raise ZooError(f"the vocabulary lacks {listed(missing_tokens)}: add each special token to it")
+        if len(tokens) < len(self.vocabulary):
+            repeated_token = next(token for token, count in Counter(self.vocabulary).items() if count > 1)
+            raise ZooError(f"the vocabulary has '{repeated_token:.100}' twice: keep one")
 
     @property
     def special_tokens(self) -> tuple[str, str, str, str]:
@@ -109,15 +111,15 @@ def encode(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, 
         ZooError: a text is not a string, not valid Unicode, or too long to be read.
     """
     tokenizer = tokenizer_of(preprocessing)
-    found = []
+    ids_of_texts = []
     for number, text in enumerate(texts, 1):
         if reason := refusal(text):
             raise ZooError(f"text {number} of {len(texts)} is {reason}")
-        found.append(tokenizer.encode(text).ids)
-    length = max((len(ids) for ids in found), default=SPECIAL)
-    input_ids = np.full((len(found), length), preprocessing.id_of(preprocessing.pad_token), np.int64)
+        ids_of_texts.append(tokenizer.encode(text).ids)
+    length = max((len(ids) for ids in ids_of_texts), default=SPECIAL)
+    input_ids = np.full((len(ids_of_texts), length), preprocessing.id_of(preprocessing.pad_token), np.int64)
     attention_mask = np.zeros_like(input_ids)
-    for row, ids in enumerate(found):
+    for row, ids in enumerate(ids_of_texts):
         input_ids[row, : len(ids)], attention_mask[row, : len(ids)] = ids, 1
     return {INPUT_IDS: input_ids, ATTENTION_MASK: attention_mask}
 
@@ -159,7 +161,7 @@ def tokenizer_of(preprocessing: TextPreprocessing) -> Tokenizer:
 def import_tokenizers() -> Any:
     """Import `tokenizers` and return it, set to one thread.
 
-    With more, it would write a warning to standard error in each process that is forked later (tokenizers 0.23).
+    With more threads, tokenizers 0.23 would write a warning to standard error in each process that is forked later.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import tokenizers
@@ -243,7 +245,7 @@ def random(preprocessing: TextPreprocessing, count: int, generator: np.random.Ge
 
 
 def noise(preprocessing: TextPreprocessing, count: int, generator: np.random.Generator) -> list[str]:
-    """Return `count` texts of random tokens and of random characters, among them what tokenizers disagree about."""
+    """Return `count` texts of random tokens and random characters, among them some that tokenizers disagree about."""
     from zoo.inputs.text.hard import random_text
 
     return [random_text(preprocessing.vocabulary, preprocessing.max_length, generator) for _ in range(count)]

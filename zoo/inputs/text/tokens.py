@@ -1,4 +1,4 @@
-"""The tokens of all texts of a split, found once and kept in memory."""
+"""The tokens of all texts of a split, which are computed once and kept in memory."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Tokens:
     is_cut: np.ndarray
 
     def of(self, index: np.ndarray) -> Tokens:
-        """Return the tokens of the texts at the places `index`, int64 [n], which may name a text several times."""
+        """Return the tokens of the texts at `index`, int64 [n], which may hold the number of a text several times."""
         lengths = self.lengths[index]
-        # From the place of a token in the result to its place here, for each text.
+        # For each text, the index of a token here less its index in the result.
         moves = (np.cumsum(self.lengths) - self.lengths)[index] - (np.cumsum(lengths) - lengths)
-        places = np.arange(lengths.sum()) + np.repeat(moves, lengths)
-        return Tokens(self.ids[places], lengths, self.is_cut[index])
+        token_indices = np.arange(lengths.sum()) + np.repeat(moves, lengths)
+        return Tokens(self.ids[token_indices], lengths, self.is_cut[index])
 
 
-_known: WeakKeyDictionary[Examples, tuple[TextPreprocessing, Tokens]] = WeakKeyDictionary()
+_tokens_of_splits: WeakKeyDictionary[Examples, tuple[TextPreprocessing, Tokens]] = WeakKeyDictionary()
 
 
 def tokenized(texts: Examples, preprocessing: TextPreprocessing) -> Tokens:
     """Return the tokens of a split's texts."""
-    made_for, tokens = _known.get(texts, (None, None))
-    if tokens is None or made_for != preprocessing:
+    tokenized_with, tokens = _tokens_of_splits.get(texts, (None, None))
+    if tokens is None or tokenized_with != preprocessing:
         tokens = _tokenized(texts, preprocessing)
-        _known[texts] = preprocessing, tokens
+        _tokens_of_splits[texts] = preprocessing, tokens
     return tokens
 
 
@@ -50,8 +50,8 @@ def _tokenized(texts: Examples, preprocessing: TextPreprocessing) -> Tokens:
     tokenizer = tokenizer_of(preprocessing)
     parts, is_cut = [np.empty(0, np.int32)], []
     for number in range(len(texts)):
-        found = tokenizer.encode(texts.read(number))
-        parts.append(np.array(found.ids, np.int32))
-        is_cut.append(bool(found.overflowing))
+        encoding = tokenizer.encode(texts.read(number))
+        parts.append(np.array(encoding.ids, np.int32))
+        is_cut.append(bool(encoding.overflowing))
     lengths = np.array([len(part) for part in parts[1:]], np.int64)
     return Tokens(np.concatenate(parts), lengths, np.array(is_cut, bool))

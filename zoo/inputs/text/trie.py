@@ -1,4 +1,4 @@
-"""A vocabulary as a tree of characters, in which a graph finds the longest token at each place of a text."""
+"""A vocabulary as a tree of characters, in which a graph finds the longest token at each position of a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.inputs.text.characters import CODES
 from zoo.inputs.text.preprocessing import TextPreprocessing
 
 BEGIN, CONTINUE = 0, 1
-"""The nodes to start from at the first character of a word, and at a later one."""
+"""The nodes to start from: at the first character of a word, and at a later character."""
 
 NONE = -1
 
@@ -47,8 +47,8 @@ def trie(preprocessing: TextPreprocessing) -> Trie:
     return Trie(keys[order], np.array(list(edges.values()), np.int32)[order], tokens)
 
 
-def _insert(edges: dict[int, int], ends: dict[int, int], node: int, characters: str, token: int) -> None:
+def _insert(edges: dict[int, int], ends: dict[int, int], node: int, characters: str, token_id: int) -> None:
     for character in characters:
         node = edges.setdefault(node * CODES + ord(character), len(edges) + 2)
     if characters:
-        ends[node] = token
+        ends[node] = token_id

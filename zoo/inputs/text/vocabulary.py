@@ -39,16 +39,16 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 MOST_CHARACTERS, TOKENS_A_CHARACTER = 1000, 8
 """A trained vocabulary has at most 1000 characters that words are joined from, and 8 tokens for each. A word with a
-rarer one is unknown."""
+rarer character is unknown."""
 
 SHARE_OF_WORDS = 2
-"""Characters that are words of their own, as in Chinese, take at most half of a trained vocabulary."""
+"""Characters that are whole words, as in Chinese, take at most half of a trained vocabulary."""
 
 LEAST_SIZE = 100
 """The least size of a trained vocabulary, in tokens."""
 
 LEAST_OFTEN = 2
-"""Two tokens are joined to a longer one if they stand side by side at least this many times."""
+"""Two tokens are joined to a longer token if they stand side by side at least this many times."""
 
 
 def trained(
@@ -95,27 +95,27 @@ def _words(texts: Iterable[str], preprocessing: TextPreprocessing) -> collection
 def _joined(words: collections.Counter[str], size: int, preprocessing: TextPreprocessing) -> list[str]:
     """Return the special tokens, the characters of words, and the tokens that are joined from them."""
     tokenizers = import_tokenizers()
-    often: collections.Counter[str] = collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
     for word, count in words.items():
         for character in word:
-            often[character] += count
-    ranked = sorted(often, key=lambda one: (-often[one], one))
-    alone = [character for character in ranked if character in words]
-    most = min(MOST_CHARACTERS, size // TOKENS_A_CHARACTER)
-    characters = sorted({*ranked[:most], *alone[: size // SHARE_OF_WORDS]})
-    first = {word[0] for word in words}
-    later = {character for word in words for character in word[1:]}
+            counts[character] += count
+    ranked = sorted(counts, key=lambda character: (-counts[character], character))
+    whole_words = [character for character in ranked if character in words]
+    limit = min(MOST_CHARACTERS, size // TOKENS_A_CHARACTER)
+    characters = sorted({*ranked[:limit], *whole_words[: size // SHARE_OF_WORDS]})
+    first_characters = {word[0] for word in words}
+    later_characters = {character for word in words for character in word[1:]}
     # The trainer numbers characters that it is not given in the order of a hash table, which differs from process to
     # process. Given all characters as special tokens, it joins the same pairs each time.
-    known = [
+    initial_tokens = [
         *SPECIAL_TOKENS,
-        *(one for one in characters if one in first),
-        *(preprocessing.continuing + one for one in characters if one in later),
+        *(character for character in characters if character in first_characters),
+        *(preprocessing.continuing + character for character in characters if character in later_characters),
     ]
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=LEAST_OFTEN,
-        special_tokens=known,
+        special_tokens=initial_tokens,
         initial_alphabet=characters,
         limit_alphabet=len(characters),
         continuing_subword_prefix=preprocessing.continuing,
@@ -136,16 +136,16 @@ def read(folder: Path, max_length: int | None = None) -> TextPreprocessing:
         max_length: in tokens; None takes it from the files.
 
     Raises:
-        ZooError: files are missing or damaged, or the tokenizer is one that zoo cannot put into a graph.
+        ZooError: files are missing or damaged, or zoo cannot put the tokenizer into a graph.
     """
     config = _config(folder)
     if (folder / TOKENIZER).exists():
-        path, found = folder / TOKENIZER, _from_tokenizer(folder / TOKENIZER, config)
+        path, attributes = folder / TOKENIZER, _from_tokenizer(folder / TOKENIZER, config)
     else:
-        path, found = folder / VOCABULARY, _from_vocabulary(folder / VOCABULARY, config)
-    found["max_length"] = max_length or _max_length(folder)
+        path, attributes = folder / VOCABULARY, _from_vocabulary(folder / VOCABULARY, config)
+    attributes["max_length"] = max_length or _max_length(folder)
     try:
-        preprocessing = schema.parse(TextPreprocessing, found, "its tokenizer")
+        preprocessing = schema.parse(TextPreprocessing, attributes, "its tokenizer")
     except ZooError as error:
         raise ZooError(f"{path}: {error}") from None
     if path.name == TOKENIZER:
@@ -185,8 +185,8 @@ def _max_length(folder: Path) -> Any:
             value = _object(folder / name).get(key)
             if value is not None and not (isinstance(value, int | float) and value > UNKNOWN_LENGTH):
                 return value
-    places = listed(f"{key} of {name}" for name, key in LENGTHS)
-    raise ZooError(f"{folder} does not state the most tokens of a text ({places}): give max_length")
+    sources = listed(f"{key} of {name}" for name, key in LENGTHS)
+    raise ZooError(f"{folder} does not state the most tokens of a text ({sources}): give max_length")
 
 
 def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -221,12 +221,12 @@ def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(part: dict[str, Any] | None) -> str:
-    """Return the type of a part of a tokenizer; for a sequence, with the types of its own parts."""
+    """Return the type of a part of a tokenizer; for a sequence, with the types of its steps."""
     if part is None:
         return "nothing"
-    within = next((value for value in part.values() if isinstance(value, list)), [])
-    inner = [str(each["type"]) for each in within if isinstance(each, dict) and "type" in each]
-    return f"{part['type']}({', '.join(inner)})" if inner else str(part["type"])
+    steps = next((value for value in part.values() if isinstance(value, list)), [])
+    step_types = [str(step["type"]) for step in steps if isinstance(step, dict) and "type" in step]
+    return f"{part['type']}({', '.join(step_types)})" if step_types else str(part["type"])
 
 
 def _normalizer(path: Path, normalizer: dict[str, Any] | None) -> dict[str, bool]:
@@ -237,7 +237,7 @@ def _normalizer(path: Path, normalizer: dict[str, Any] | None) -> dict[str, bool
     if normalizer["type"] != "BertNormalizer":
         raise _unfit(path, f"normalizes texts with {_type(normalizer)}")
     options = {name: normalizer[name] for name in NO_CHANGE}
-    # BertNormalizer strips accents if it lowercases, unless it is told otherwise.
+    # BertNormalizer strips accents if it lowercases, unless `strip_accents` is set.
     return {
         **options,
         "strip_accents": options["lowercase"] if options["strip_accents"] is None else options["strip_accents"],
@@ -252,12 +252,12 @@ def _in_order(path: Path, ids: dict[str, int]) -> list[str]:
 
 
 def _check_added(path: Path, added: list[dict[str, Any]], vocabulary: list[str]) -> None:
-    """Refuse added tokens that are found within texts, or that are not in the vocabulary."""
-    known = set(vocabulary)
-    if within := [token["content"] for token in added if not token["special"]]:
-        raise _unfit(path, f"finds added tokens within texts ({listed(within, 3)})")
-    if new := [token["content"] for token in added if token["content"] not in known]:
-        raise _unfit(path, f"adds tokens that its vocabulary lacks ({listed(new, 3)})")
+    """Refuse added tokens that the tokenizer finds within texts, or that are not in the vocabulary."""
+    vocabulary_tokens = set(vocabulary)
+    if tokens_in_texts := [token["content"] for token in added if not token["special"]]:
+        raise _unfit(path, f"finds added tokens within texts ({listed(tokens_in_texts, 3)})")
+    if missing_tokens := [token["content"] for token in added if token["content"] not in vocabulary_tokens]:
+        raise _unfit(path, f"adds tokens that its vocabulary lacks ({listed(missing_tokens, 3)})")
 
 
 def _around(path: Path, processor: dict[str, Any] | None, ids: dict[str, int]) -> tuple[str, str]:
@@ -284,12 +284,12 @@ def _around(path: Path, processor: dict[str, Any] | None, ids: dict[str, int]) -
     return pairs[0][0], pairs[1][0]
 
 
-def _token(config: dict[str, Any], name: str, otherwise: str) -> Any:
+def _token(config: dict[str, Any], name: str, default: str) -> Any:
     """Return a special token that `tokenizer_config.json` names, as a string or as an object with its settings."""
     token = config.get(name)
     if isinstance(token, dict):
         token = token.get("content")
-    return otherwise if token is None else token
+    return default if token is None else token
 
 
 def _from_vocabulary(path: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -325,10 +325,10 @@ def _from_vocabulary(path: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 def _check(path: Path, preprocessing: TextPreprocessing) -> None:
     """Refuse a tokenizer whose ids of hard texts are not those that zoo makes."""
-    theirs, ours = import_tokenizers().Tokenizer.from_file(str(path)), tokenizer_of(preprocessing)
-    theirs.encode_special_tokens = True
-    theirs.no_padding()
-    theirs.enable_truncation(preprocessing.max_length)
+    file_tokenizer, zoo_tokenizer = import_tokenizers().Tokenizer.from_file(str(path)), tokenizer_of(preprocessing)
+    file_tokenizer.encode_special_tokens = True
+    file_tokenizer.no_padding()
+    file_tokenizer.enable_truncation(preprocessing.max_length)
     for line in LINES:
-        if theirs.encode(line).ids != ours.encode(line).ids:
+        if file_tokenizer.encode(line).ids != zoo_tokenizer.encode(line).ids:
             raise _unfit(path, f"makes other tokens of {line[:40]!r} than zoo does")
