@@ -2,8 +2,8 @@
 
 A random crop is cut out of the image before scaling, so that only this part of a JPEG is decoded, and at no higher
 resolution than the network needs. Evaluation, clients and graphs decode and scale whole images, as
-`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as much as two ways to resize
-differ.
+`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as the results of two methods of
+resizing differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RATIOS = (1, 2, 4, 8)
 
 
 def more_numbers(settings: ImageSettings) -> tuple[int, int, int]:
-    """Return how many more random numbers aspect ratio, policy and erasing of one image take."""
+    """Return the number of further random numbers of an image: for its aspect ratio, its policy and its erasing."""
     ratio = RATIO_NUMBERS if settings.crop_ratio > 1 else 0
     erasing = ERASE_NUMBERS if settings.erase > 0 else 0
     return ratio, policies.operations_of(settings) * policies.RANDOM_NUMBERS_EACH, erasing
@@ -97,7 +97,7 @@ def cropped(
     def scaled_to_full(part: Any, antialias: bool) -> Any:
         return tf.image.resize(part, full, method="bilinear", antialias=antialias)
 
-    # A JPEG has been scaled already while it was decoded.
+    # No antialias for a JPEG: decoding has already scaled it down.
     scaled = tf.cond(
         tf.io.is_jpeg(encoded), lambda: scaled_to_full(jpeg(), False), lambda: scaled_to_full(other(), True)
     )
@@ -146,7 +146,7 @@ def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, r
     """Erase a rectangle of an image, uint8 [height, width, channels] (Zhong et al. 2017, arXiv:1708.04896).
 
     Where a rectangle of the drawn area and aspect ratio would be longer than the image, it is as long as the image. The
-    numbers of `random`, float32 scalars in [0, 1), decide area, aspect ratio, place (2) and random pixels (2).
+    numbers of `random`, float32 scalars in [0, 1), decide area, aspect ratio, position (2) and random pixels (2).
     """
     import tensorflow as tf
 
@@ -154,8 +154,8 @@ def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, r
     area = SMALLEST_ERASED + (LARGEST_ERASED - SMALLEST_ERASED) * random[0]
     ratio = ERASED_RATIO ** (2 * random[1] - 1)
     rows, columns = (
-        _between(side, share * side, place)
-        for side, share, place in (
+        _between(side, share * side, position)
+        for side, share, position in (
             (height, tf.sqrt(area / ratio), random[2]),
             (width, tf.sqrt(area * ratio), random[3]),
         )
@@ -168,11 +168,11 @@ def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, r
     return tf.where((rows[:, None] & columns[None])[..., None], tf.cast(filling, tf.uint8), pixels)
 
 
-def _between(size: int, length: Any, place: Any) -> Any:
-    """Return bool [size]: true in an interval of `length`, at least 1, whose position `place` in [0, 1) decides."""
+def _between(size: int, length: Any, position: Any) -> Any:
+    """Return bool [size]: true in an interval of `length`, at least 1; `position` in [0, 1) decides where it lies."""
     import tensorflow as tf
 
     length = tf.clip_by_value(tf.round(length), 1, size)
-    start = tf.floor(place * (size - length + 1))
+    start = tf.floor(position * (size - length + 1))
     numbers = tf.range(size, dtype=tf.float32)
     return (numbers >= start) & (numbers < start + length)

@@ -109,7 +109,7 @@ def _normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
     """
     import tensorflow as tf
 
-    scale, offset = (np.tile(one, preprocessing.width) for one in preprocessing.scale_and_offset())
+    scale, offset = (np.tile(numbers, preprocessing.width) for numbers in preprocessing.scale_and_offset())
     rows = tf.reshape(pixels, [-1, preprocessing.width * preprocessing.channels])
     return tf.reshape(tf.cast(rows, tf.float32) * scale + offset, [-1, *preprocessing.shape])
 

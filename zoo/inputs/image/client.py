@@ -50,7 +50,7 @@ def encode(raw: Sequence[bytes], preprocessing: Preprocessing) -> Arrays:
     """Decode, scale and crop encoded images.
 
     Raises:
-        ZooError: one of them cannot be decoded.
+        ZooError: an image cannot be decoded.
     """
     if not raw:
         return {IMAGE: np.zeros((0, *preprocessing.shape), np.uint8)}
@@ -89,8 +89,8 @@ def named_examples(
     """
     for path in [
         path
-        for named in paths
-        for path in named_files(named, "image", "JPEG, PNG, BMP or GIF", reason_for_no_image, leave_out)
+        for argument in paths
+        for path in named_files(argument, "image", "JPEG, PNG, BMP or GIF", reason_for_no_image, leave_out)
     ]:
         try:
             yield NamedExample(str(path), read_file(path))
@@ -137,12 +137,12 @@ def facts(preprocessing: Preprocessing) -> dict[str, str]:
 
 def problems(preprocessing: Preprocessing) -> list[str]:
     """List what is wrong: sides below 1, or channels without a mean and a std."""
-    found = []
+    messages = []
     if min(preprocessing.height, preprocessing.width) < 1:
-        found.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")
+        messages.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")
     if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
-        found.append(f"mean and std are not of {preprocessing.channels} channels")
-    return found
+        messages.append(f"mean and std are not of {preprocessing.channels} channels")
+    return messages
 
 
 def python(preprocessing: Preprocessing) -> str:

@@ -73,8 +73,8 @@ class Form:
 
 def form(examples: Sequence[Example]) -> Form:
     """Return the common size of all images, and their channels."""
-    sizes = {(one.traits.height, one.traits.width) for one in examples}
-    channels = 1 if all(one.traits.gray for one in examples) else 3
+    sizes = {(example.traits.height, example.traits.width) for example in examples}
+    channels = 1 if all(example.traits.gray for example in examples) else 3
     return Form(sizes.pop() if len(sizes) == 1 else None, channels)
 
 
@@ -128,7 +128,7 @@ def adapted(source: Preprocessing, settings: ImageSettings) -> Preprocessing:
 
 
 def adjustments(dataset: Dataset, preprocessing: Preprocessing, settings: ImageSettings) -> Iterator[str]:
-    """Say that images are scaled to the network's input, if nobody asked for its size."""
+    """Say that images are scaled to the network's input, if the settings do not state its size."""
     size = dataset.form.size
     if settings.size or size == (preprocessing.height, preprocessing.width):
         return
@@ -163,8 +163,8 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
             f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
     _check_channels(channels)
-    spared = family.reference_structure(size).halvings - structure.halvings
-    least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**spared))
+    fewer_halvings = family.reference_structure(size).halvings - structure.halvings
+    least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**fewer_halvings))
     if min(height, width) < least:
         raise ZooError(
             f"{family.name} {size.name} with {structure.halvings} halvings needs images of at least {least}×{least} "

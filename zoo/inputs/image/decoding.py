@@ -75,7 +75,7 @@ def covering_size(size: Any, preprocessing: Preprocessing) -> Any:
 
 
 def decoded_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
-    """Return an image in its own size and the wanted channels, uint8 [height, width, channels]."""
+    """Return an image in its original size and the wanted channels, uint8 [height, width, channels]."""
     import tensorflow as tf
 
     keeps_alpha = preprocessing.channels in (2, 4)
@@ -101,7 +101,7 @@ def decoded_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
         return finished(tf.concat([tf.cast(levels, tf.uint8), tf.cast(samples[..., 3:] // 256, tf.uint8)], 2))
 
     def no_png() -> Any:
-        # An empty file is refused as a damaged one is.
+        # The decoder refuses an empty file as it refuses a damaged file.
         return finished(tf.io.decode_png(tf.strings.substr(encoded, 0, 0), channels=4))
 
     def finished(samples: Any) -> Any:
@@ -115,12 +115,12 @@ def decoded_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     head = tf.strings.join([tf.strings.substr(encoded, 0, COLOR_TYPE + 1), "\0" * (COLOR_TYPE + 1)])
     header = tf.io.decode_raw(tf.strings.substr(head, DEPTH, 2), tf.uint8)
     depth, color = header[0], header[1]
-    kind = tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1))
+    decoder_index = tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1))
     # libpng also decodes files with a chunk before the header. Their size and depth are not at the offsets that are
     # read here and in `zoo.inputs.image.uploads`, so that a limit on the size would not hold.
-    kind = tf.where(tf.equal(tf.strings.substr(head, FIRST_KIND, 4), "IHDR"), kind, 4)
-    kind = tf.where(tf.io.is_jpeg(encoded), 0, kind)
-    return _in_gray(tf.switch_case(kind, [jpeg, png, packed_png, deep_png, no_png]), preprocessing)
+    decoder_index = tf.where(tf.equal(tf.strings.substr(head, FIRST_KIND, 4), "IHDR"), decoder_index, 4)
+    decoder_index = tf.where(tf.io.is_jpeg(encoded), 0, decoder_index)
+    return _in_gray(tf.switch_case(decoder_index, [jpeg, png, packed_png, deep_png, no_png]), preprocessing)
 
 
 def from_jpeg(colors: Any, preprocessing: Preprocessing) -> Any:

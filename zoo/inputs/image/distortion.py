@@ -75,8 +75,8 @@ def _blurred(colors: Any, random: Any) -> Any:
 
     reach = max(1, round(SHARE_OF_KERNEL * min(colors.shape[:2]) / 2))
     sigma = LEAST_SIGMA + (MOST_SIGMA - LEAST_SIGMA) * random
-    places = tf.range(-reach, reach + 1, dtype=tf.float32)
-    kernel = tf.nn.softmax(-(places**2) / (2 * sigma**2))
+    offsets = tf.range(-reach, reach + 1, dtype=tf.float32)
+    kernel = tf.nn.softmax(-(offsets**2) / (2 * sigma**2))
     padded = tf.pad(colors, [[reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
     maps = tf.transpose(padded, [2, 0, 1])[..., None]
     for shape in ([-1, 1, 1, 1], [1, -1, 1, 1]):

@@ -66,8 +66,8 @@ def png(width: int, height: int, *, bits: int = 8, kind: int = RGB, pixels: byte
 
 def claiming(jpeg: bytes, width: int, height: int) -> bytes:
     """Write another size into the header of a JPEG file."""
-    size = jpeg.index(b"\xff\xc0") + 5  # behind the marker SOF0, a length and a precision
-    return jpeg[:size] + struct.pack(">HH", height, width) + jpeg[size + 4 :]
+    offset = jpeg.index(b"\xff\xc0") + 5  # behind the marker SOF0, a length and a precision
+    return jpeg[:offset] + struct.pack(">HH", height, width) + jpeg[offset + 4 :]
 
 
 def of_many_scans(count: int) -> bytes:
@@ -85,10 +85,16 @@ def _jpeg(mode: str, side: int, **options: bool) -> bytes:
 
 
 def _compressed_zeros(count: int) -> bytes:
-    packer, block = zlib.compressobj(9), bytes(2**20)
-    whole, rest = divmod(count, len(block))
-    return b"".join([*(packer.compress(block) for _ in range(whole)), packer.compress(block[:rest]), packer.flush()])
+    compressor, block = zlib.compressobj(9), bytes(2**20)
+    whole_blocks, rest = divmod(count, len(block))
+    return b"".join(
+        [
+            *(compressor.compress(block) for _ in range(whole_blocks)),
+            compressor.compress(block[:rest]),
+            compressor.flush(),
+        ]
+    )
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def _chunk(chunk_type: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + chunk_type + content + struct.pack(">I", zlib.crc32(chunk_type + content))

@@ -10,7 +10,7 @@ from zoo.inputs.image.preprocessing import open_header
 
 
 def reason_for_no_image(path: Path) -> str | None:
-    """Return why a file is not an image, None if its header is that of an image; what follows may yet be damaged."""
+    """Return why a file is not an image; None if its header is that of an image, even if the rest is damaged."""
     try:
         open_header(read_file(path))
     except ZooError as error:

@@ -85,8 +85,8 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     open_image(encoded)
     example, content = inspect_image(encoded, split=split, target=target, name=name, path=str(path))
     whole = content == encoded or (encoded.startswith(SIGNATURE) and is_quiet(encoded))
-    place = FileSlice(str(path), 0, len(encoded), example.content.portable, whole)
-    return dataclasses.replace(example, content=place)
+    file_slice = FileSlice(str(path), 0, len(encoded), example.content.portable, whole)
+    return dataclasses.replace(example, content=file_slice)
 
 
 def inspect_image(
@@ -127,7 +127,8 @@ def inspect_image(
 def is_portable(image: Image.Image) -> bool:
     """Return whether TensorFlow and Pillow decode an image to the same pixels: every PNG, and gray and RGB JPEGs.
 
-    An MPO file is a JPEG with more images after the first one, which both leave out; phones write such files.
+    An MPO file is a JPEG with further images after the first one, which TensorFlow and Pillow ignore; phones write such
+    files.
     """
     return image.format == "PNG" or (image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"))
 

@@ -34,7 +34,7 @@ recipe = for_pretraining
 def check(family: Family, recipe: Recipe) -> None:
     """Raise ZooError where the family does not read images as tokens of patches, or a key would have no effect."""
     if TASK.kind not in family.pretext_options:
-        able = listed(name for name, one in families().items() if TASK.kind in one.pretext_options)
+        able = listed(name for name, candidate in families().items() if TASK.kind in candidate.pretext_options)
         raise ZooError(f"mae is for networks that read images in patches ({able}), not for {family.name}")
     if recipe.network.dropout > 0:
         raise ZooError("network.dropout drops what the head reads, and mae trains without a head: leave it out")
@@ -61,10 +61,10 @@ def network(trunk: Any, model: Model, recipe: Recipe) -> Any:
     last = [layer for layer in readers if layer.output.shape == sequence.shape][-1]
     patches = sequence.shape[1] - 1
     order = keras.Input((patches,), dtype="int32", name=ORDER)
-    found = {id(sequence): Shown(shown(patches, recipe.mae.share), name="mae_shown")([sequence, order])}
+    outputs = {id(sequence): Shown(shown(patches, recipe.mae.share), name="mae_shown")([sequence, order])}
     for layer in readers[: readers.index(last) + 1]:
-        found[id(layer.output)] = layer(keras.tree.map_structure(lambda one: found[id(one)], layer.input))
-    x = layers.LayerNormalization(name="mae_norm")(found[id(last.output)])
+        outputs[id(layer.output)] = layer(keras.tree.map_structure(lambda tensor: outputs[id(tensor)], layer.input))
+    x = layers.LayerNormalization(name="mae_norm")(outputs[id(last.output)])
     x = layers.Dense(recipe.mae.width, name="mae_narrow")(x)
     x = Restored(name="mae_restored")([x, order])
     for number in range(1, recipe.mae.depth + 1):

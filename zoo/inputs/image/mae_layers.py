@@ -1,7 +1,7 @@
 """The layers that masked autoencoders add: one chooses the tokens that are shown, the other restores the sequence.
 
-A sequence is [batch, 1 + patches, width], with the class token first. `order`, int32 [batch, patches], has the places
-of the patches, those that are shown first.
+A sequence is [batch, 1 + patches, width], with the class token first. `order`, int32 [batch, patches], has the
+positions of the patches; the patches that are shown come first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Shown(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class Restored(keras.layers.Layer):
-    """The whole sequence: tokens that are shown, and a learned one for each that is not, with learned positions."""
+    """The whole sequence: the tokens that are shown, a learned token for each hidden one, and learned positions."""
 
     def build(self, shapes: Any) -> None:
         """Make the token and the positions."""

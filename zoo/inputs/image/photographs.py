@@ -22,15 +22,15 @@ def stand_ins() -> tuple[Examples, str]:
 
 
 def photographs(count: int = 64) -> Examples:
-    """Return `count` crops, each of another place, size and aspect ratio, as RGB PNGs with the label 0."""
+    """Return `count` crops, which differ in position, size and aspect ratio, as RGB PNGs with the label 0."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
-    whole = load_sample_images().images
+    originals = load_sample_images().images
     random = np.random.default_rng(0)
     images = []
     for number in range(count):
-        photograph = whole[number % len(whole)]
+        photograph = originals[number % len(originals)]
         height, width = (int(side) for side in random.integers(SMALLEST, LARGEST, 2))
         top, left = (
             int(random.integers(photograph.shape[0] - height)),

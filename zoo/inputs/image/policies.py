@@ -31,7 +31,7 @@ MOST_MAGNITUDE = 10.0
 """The magnitude at which RandAugment's operations have their greatest amounts."""
 
 FIXED = 65536
-"""The steps of a pixel: places are fixed-point numbers, as in Pillow, so that all machines agree."""
+"""The steps of a pixel: coordinates are fixed-point numbers, as in Pillow, so that all machines agree."""
 
 LUMA = (19595, 38470, 7471)
 """The weights of red, green and blue in gray, in units of 1/65536, as Pillow has them."""
@@ -62,12 +62,12 @@ def equalize(pixels: Any, amount: Any) -> Any:
 
     colors, alpha = _divided(pixels)
     channels = colors.shape[-1]
-    places = tf.cast(colors, tf.int32) + 256 * tf.range(channels)
-    counts = tf.reshape(tf.math.bincount(tf.reshape(places, [-1]), minlength=256 * channels), [channels, 256])
+    bins = tf.cast(colors, tf.int32) + 256 * tf.range(channels)
+    counts = tf.reshape(tf.math.bincount(tf.reshape(bins, [-1]), minlength=256 * channels), [channels, 256])
     lightest = tf.gather(counts, tf.cast(tf.reduce_max(colors, [0, 1]), tf.int32), axis=1, batch_dims=1)
     step = (tf.reduce_sum(counts, 1) - lightest) // 255
-    before = tf.cumsum(counts, 1, exclusive=True) + step[:, None] // 2
-    levels = tf.minimum(before // tf.maximum(step, 1)[:, None], 255)
+    lower_counts = tf.cumsum(counts, 1, exclusive=True) + step[:, None] // 2
+    levels = tf.minimum(lower_counts // tf.maximum(step, 1)[:, None], 255)
     levels = tf.where(step[:, None] > 0, levels, tf.range(256)[None])
     return _joined(_looked_up(colors, tf.transpose(levels)), alpha)
 
@@ -202,7 +202,7 @@ OPERATIONS: dict[str, Operation] = {
 """The operations that policies draw from, by name."""
 
 RANDOM_NUMBERS_EACH = 3
-"""The random numbers that an operation takes: which one, how strong, and with which sign."""
+"""The number of random numbers that an operation takes: they decide the operation, its strength and its sign."""
 
 
 def operations_of(settings: ImageSettings) -> int:
@@ -218,13 +218,13 @@ def changed(pixels: Any, settings: ImageSettings, random: Any) -> Any:
     import tensorflow as tf
 
     choices = _choices(pixels.shape[-1])
-    greatest = tf.constant([getattr(one, settings.policy) for one in choices], tf.float32)
-    signed = tf.constant([one.signed for one in choices])
+    greatest = tf.constant([getattr(operation, settings.policy) for operation in choices], tf.float32)
+    signed = tf.constant([operation.signed for operation in choices])
     apply = _dispatcher(tuple(pixels.shape))
     for number in range(operations_of(settings)):
         start = number * RANDOM_NUMBERS_EACH
-        which, strength, sign = tf.unstack(random[start : start + RANDOM_NUMBERS_EACH])
-        choice = tf.cast(which * len(choices), tf.int32)
+        draw, strength, sign = tf.unstack(random[start : start + RANDOM_NUMBERS_EACH])
+        choice = tf.cast(draw * len(choices), tf.int32)
         if settings.policy == "randaugment":
             strength = settings.policy_magnitude / MOST_MAGNITUDE
         else:
@@ -237,12 +237,12 @@ def changed(pixels: Any, settings: ImageSettings, random: Any) -> Any:
 
 def _choices(channels: int) -> list[Operation]:
     """Return the operations that change images with this number of channels."""
-    return [one for one in OPERATIONS.values() if channels >= 3 or not one.colored]
+    return [operation for operation in OPERATIONS.values() if channels >= 3 or not operation.colored]
 
 
 @functools.cache
 def _dispatcher(shape: tuple[int, int, int]) -> Callable[[Any, Any, Any], Any]:
-    """Return a function of an image of a shape, the place of an operation in `_choices`, and an amount.
+    """Return a function of an image of a shape, the index of an operation in `_choices`, and an amount.
 
     It is traced once in a process. Tracing all operations takes a third of a second, which each epoch would otherwise
     spend again, once for each operation that an image goes through.
@@ -257,7 +257,7 @@ def _dispatcher(shape: tuple[int, int, int]) -> Callable[[Any, Any, Any], Any]:
         def branch(operation: Operation) -> Callable[[], Any]:
             return lambda: tf.ensure_shape(operation.apply(pixels, amount), shape)
 
-        return tf.switch_case(choice, [branch(one) for one in _choices(shape[-1])])
+        return tf.switch_case(choice, [branch(operation) for operation in _choices(shape[-1])])
 
     return apply
 
@@ -280,8 +280,8 @@ def _looked_up(colors: Any, levels: Any) -> Any:
     import tensorflow as tf
 
     channels = colors.shape[-1]
-    places = tf.cast(colors, tf.int32) * channels + tf.range(channels)
-    return tf.gather(tf.reshape(tf.cast(levels, tf.uint8), [-1]), places)
+    indices = tf.cast(colors, tf.int32) * channels + tf.range(channels)
+    return tf.gather(tf.reshape(tf.cast(levels, tf.uint8), [-1]), indices)
 
 
 def _gray(colors: Any) -> Any:
@@ -302,10 +302,10 @@ def _enhanced(pixels: Any, amount: Any, degenerate: Callable[[Any], Any]) -> Any
 
     colors, alpha = _divided(pixels)
     colors = tf.cast(colors, tf.int32)
-    poor = degenerate(colors)
+    degenerate_colors = degenerate(colors)
     factor = tf.cast(1 + amount, tf.float32)
-    found = tf.cast(poor, tf.float32) + factor * tf.cast(colors - poor, tf.float32)
-    return _joined(tf.cast(tf.clip_by_value(found, 0, 255), tf.uint8), alpha)
+    enhanced = tf.cast(degenerate_colors, tf.float32) + factor * tf.cast(colors - degenerate_colors, tf.float32)
+    return _joined(tf.cast(tf.clip_by_value(enhanced, 0, 255), tf.uint8), alpha)
 
 
 def _exact(value: Any) -> Any:
@@ -324,14 +324,16 @@ def _moved(pixels: Any, to_x: tuple[Any, Any, Any], to_y: tuple[Any, Any, Any]) 
 
     height, width, channels = pixels.shape
 
-    def places(part: tuple[Any, Any, Any]) -> Any:
-        along_x, along_y, start = map(_exact, part)
+    def source_coordinates(coefficients: tuple[Any, Any, Any]) -> Any:
+        along_x, along_y, start = map(_exact, coefficients)
         start += (along_x + along_y) / 2
-        step_x, step_y, first = (tf.cast(tf.floor(FIXED * one + 0.5), tf.int32) for one in (along_x, along_y, start))
+        step_x, step_y, first = (
+            tf.cast(tf.floor(FIXED * number + 0.5), tf.int32) for number in (along_x, along_y, start)
+        )
         return (first + step_x * tf.range(width)[None] + step_y * tf.range(height)[:, None]) // FIXED
 
-    x, y = places(to_x), places(to_y)
+    x, y = source_coordinates(to_x), source_coordinates(to_y)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    # One more pixel, which is 0, stands for all that lie outside.
+    # An additional pixel, which is 0, stands for all pixels outside of the image.
     flat = tf.pad(tf.reshape(pixels, [-1, channels]), [[0, 1], [0, 0]])
     return tf.gather(flat, tf.where(inside, y * width + x, height * width))

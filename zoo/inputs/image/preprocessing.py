@@ -62,7 +62,7 @@ The second number is a factor: an image may also have that many times the pixels
 """
 
 PARTS, MOST_PARTS = {"JPEG": b"\xff\xda\x00", "PNG": b"TXt"}, 64
-"""The first bytes of file parts that are slow to decode, by format, and how many of them a file may have.
+"""The first bytes of the parts of a file that are slow to decode, by format, and how many such parts it may have.
 
 They are the scans of a JPEG (42 bytes may take 30 ms at 25 megapixels) and the compressed texts of a PNG (8 kB may take
 50 ms).
@@ -212,12 +212,12 @@ def _decoding(encoded: bytes) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise ZooError(f"its header claims {TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        kind = kind_of(encoded)
-        if kind not in DECODED:
-            raise ZooError(f"not a JPEG, PNG, BMP or GIF but {kind}") from None
+        file_kind = kind_of(encoded)
+        if file_kind not in DECODED:
+            raise ZooError(f"not a JPEG, PNG, BMP or GIF but {file_kind}") from None
         # The message of UnidentifiedImageError is only the address of an object.
         reason = "its header cannot be read" if isinstance(error, UnidentifiedImageError) else str(error)[:80]
-        raise ZooError(f"a damaged {DECODED[kind]} ({reason})") from None
+        raise ZooError(f"a damaged {DECODED[file_kind]} ({reason})") from None
 
 
 def open_png(encoded: bytes) -> PngFile:
@@ -270,7 +270,7 @@ def _deep_samples(file: PngFile) -> np.ndarray:
     if file.color == GRAY_ALPHA:
         # A pixel has as many bytes as in 8-bit RGBA.
         return np.asarray(_loaded(file, "RGBA")).copy().view(">u2").astype(np.uint16)
-    # Pillow 13.0 reads only the high byte of each sample; with the opposite byte order it reads the low one.
+    # Pillow 13.0 reads only the high byte of each sample; with the opposite byte order it reads the low byte.
     name = "RGB" if file.color == RGB else "RGBA"
     high, low = (np.asarray(_loaded(file, f"{name};16{order}")).astype(np.uint16) for order in "BL")
     return high << 8 | low
@@ -313,9 +313,10 @@ def pixels_from_image(image: Image.Image, preprocessing: Preprocessing) -> np.nd
     height, width = covering(image.height, image.width, preprocessing)
     if (width, height) != image.size:
         method = Image.Resampling[preprocessing.interpolation.upper()]
-        # Each band on its own, because Pillow 13.0 weights colors by alpha when it resizes LA and RGBA, and TensorFlow
-        # does not. The width before the height: given both, Pillow 13.0 begins with the one that is cheaper, Pillow 12
-        # with the width. Bicubic results of the two orders differ by up to 30 levels, because they are clipped between.
+        # Each band is resized separately, because Pillow 13.0 weights colors by alpha when it resizes LA and RGBA, and
+        # TensorFlow does not. The width is resized before the height: given both, Pillow 13.0 begins with the cheaper
+        # side, Pillow 12 with the width. Bicubic results of the two orders differ by up to 30 levels, because levels
+        # are clipped after the first step.
         wider = [band.resize((width, image.height), method) for band in image.split()]
         bands = [band.resize((width, height), method) for band in wider]
         image = Image.merge(image.mode, bands)

@@ -35,8 +35,8 @@ def by_epoch(preprocessing: Preprocessing, settings: ImageSettings, epochs: int)
             "or image.first_size=0 for one size"
         )
     shares = [(first + (full - first) * stage / (stages - 1)) / full for stage in range(stages)]
-    each = [_scaled(preprocessing, share) for share in shares]
-    return tuple(each[epoch * stages // epochs] for epoch in range(epochs))
+    by_stage = [_scaled(preprocessing, share) for share in shares]
+    return tuple(by_stage[epoch * stages // epochs] for epoch in range(epochs))
 
 
 def _scaled(preprocessing: Preprocessing, share: float) -> Preprocessing:

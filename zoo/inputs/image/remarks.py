@@ -1,4 +1,4 @@
-"""Remarks on images that a network cannot learn much from: equal to others, of one color, nearly black, damaged."""
+"""Remarks on images from which a network learns little: copies, and images that are damaged, dark or of one color."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Inspection:
     """Properties of one image, as the network gets it.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         pixels: a digest of its pixels.
         file: a digest of its encoded bytes.
         one_color: whether all its pixels are equal.
@@ -52,9 +52,9 @@ class Inspection:
 
 
 def remarks(splits: Sequence[Examples], preprocessing: Preprocessing) -> Iterator[str]:
-    """Yield a line about everything that is odd about the images, as a network with this preprocessing gets them.
+    """Yield a line for each oddity of the images, as a network with this preprocessing gets them.
 
-    Damaged images are counted among all images, the others in a sample of `SAMPLE` images.
+    Damaged images are counted among all images, other oddities in a sample of `SAMPLE` images.
     """
     damaged = [
         f"{images.names(index)} ({images.traits(index).damage})"
@@ -64,32 +64,39 @@ def remarks(splits: Sequence[Examples], preprocessing: Preprocessing) -> Iterato
     ]
     if damaged:
         yield f"damaged images: {len(damaged)}, gray where pixels are missing: {_some(damaged)}"
-    chosen = list(_spread(splits))
-    inspections = list(map_ahead(lambda place: _inspect(*place, preprocessing), chosen, ahead=usable_cpus()))
-    by_pixels: dict[bytes, list[Inspection]] = defaultdict(list)
-    for one in inspections:
-        by_pixels[one.pixels].append(one)
-    equal = [group for group in by_pixels.values() if len({one.file for one in group}) > 1]
-    found = (
-        ("are equal to others, though their files differ", [one for group in equal for one in group]),
-        ("are of one color", [one for one in inspections if one.one_color]),
-        ("are nearly black", [one for one in inspections if one.nearly_black and not one.one_color]),
+    sample = list(_spread(splits))
+    inspections = list(
+        map_ahead(lambda split_and_index: _inspect(*split_and_index, preprocessing), sample, ahead=usable_cpus())
     )
-    for what, odd in found:
-        if odd:
+    by_pixels: dict[bytes, list[Inspection]] = defaultdict(list)
+    for inspection in inspections:
+        by_pixels[inspection.pixels].append(inspection)
+    equal = [group for group in by_pixels.values() if len({inspection.file for inspection in group}) > 1]
+    groups = (
+        ("are equal to others, though their files differ", [inspection for group in equal for inspection in group]),
+        ("are of one color", [inspection for inspection in inspections if inspection.one_color]),
+        (
+            "are nearly black",
+            [inspection for inspection in inspections if inspection.nearly_black and not inspection.one_color],
+        ),
+    )
+    for description, odd_images in groups:
+        if odd_images:
             yield (
-                f"{len(odd)} of {len(inspections)} images, as the network gets them, {what}: "
-                f"{_some([one.name for one in odd])}{_advice(odd, preprocessing)}"
+                f"{len(odd_images)} of {len(inspections)} images, as the network gets them, {description}: "
+                f"{_some([inspection.name for inspection in odd_images])}{_advice(odd_images, preprocessing)}"
             )
-    yield from _range([one.largest for one in inspections if one.largest is not None], preprocessing.white_level)
+    yield from _range(
+        [inspection.largest for inspection in inspections if inspection.largest is not None], preprocessing.white_level
+    )
 
 
 def _spread(splits: Sequence[Examples]) -> Iterator[tuple[Examples, int]]:
     """Yield images at equal distances over all splits, each as its split and its index there."""
     starts = np.cumsum([0, *map(len, splits)])
-    for place in np.linspace(0, starts[-1] - 1, min(SAMPLE, int(starts[-1]))).astype(int):
-        split = int(np.searchsorted(starts, place, "right")) - 1
-        yield splits[split], int(place - starts[split])
+    for position in np.linspace(0, starts[-1] - 1, min(SAMPLE, int(starts[-1]))).astype(int):
+        split = int(np.searchsorted(starts, position, "right")) - 1
+        yield splits[split], int(position - starts[split])
 
 
 def _inspect(images: Examples, index: int, preprocessing: Preprocessing) -> Inspection:
@@ -108,18 +115,18 @@ def _inspect(images: Examples, index: int, preprocessing: Preprocessing) -> Insp
     )
 
 
-def _advice(odd: Sequence[Inspection], preprocessing: Preprocessing) -> str:
+def _advice(odd_images: Sequence[Inspection], preprocessing: Preprocessing) -> str:
     """Advise another background if images are transparent and the network takes no alpha."""
-    if preprocessing.channels not in (1, 3) or not any(one.transparent for one in odd):
+    if preprocessing.channels not in (1, 3) or not any(inspection.transparent for inspection in odd_images):
         return ""
     other = "white" if preprocessing.background != "white" else "black"
     return f"; parts of them are transparent: train with --set image.background={other}"
 
 
 def _range(largest: Sequence[int], white_level: int) -> Iterator[str]:
-    """Yield a line if 16-bit images use a small part of their range, or more than it.
+    """Yield a line if 16-bit images use a small part of the range up to `white_level`, or go beyond it.
 
-    `largest` are the largest samples of the images.
+    `largest` holds the largest sample of each image.
     """
     if not largest:
         return

@@ -1,4 +1,4 @@
-"""Leave out images that cannot be resized to a network's input, before training starts and fails on one."""
+"""Leave out images that cannot be resized to a network's input, before training starts and fails on such an image."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from zoo.inputs.image.preprocessing import Preprocessing, covering
 
 
 def kept(images: Examples, preprocessing: Preprocessing) -> tuple[Examples, tuple[str, ...]]:
-    """Return the images that can be resized to the network's input, and a line for each other one: name and reason."""
+    """Return the images that can be resized to the network's input, and name and reason of each other image."""
     traits = map(images.traits, range(len(images)))
-    sides = np.array([(one.height, one.width) for one in traits], np.int32).reshape(-1, 2)
-    shapes, places = np.unique(sides, axis=0, return_inverse=True)
+    sides = np.array([(image_traits.height, image_traits.width) for image_traits in traits], np.int32).reshape(-1, 2)
+    shapes, shape_indices = np.unique(sides, axis=0, return_inverse=True)
     reasons = [refusal(int(height), int(width), preprocessing) for height, width in shapes]
     if not any(reasons):
         return images, ()
-    refused = np.array([bool(reason) for reason in reasons])[places]
-    named = tuple(f"{images.names(int(index))}: {reasons[places[index]]}" for index in np.flatnonzero(refused))
-    return images.only(np.flatnonzero(~refused)), named
+    refused = np.array([bool(reason) for reason in reasons])[shape_indices]
+    lines = tuple(f"{images.names(int(index))}: {reasons[shape_indices[index]]}" for index in np.flatnonzero(refused))
+    return images.only(np.flatnonzero(~refused)), lines
 
 
 def refusal(height: int, width: int, preprocessing: Preprocessing) -> str:

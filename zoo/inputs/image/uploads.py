@@ -43,9 +43,9 @@ def uploaded_pixels(encoded: Any, preprocessing: Preprocessing) -> tuple[Any, An
     def read_or_refused(file: Any) -> tuple[Any, Any]:
         # A graph cannot catch the error of a decoder, but a tf.data.Dataset can leave out the element that failed. That
         # needs neither XLA nor Python, and takes 0.1 to 0.2 ms (tensorflow 2.21).
-        found = tf.data.Dataset.from_tensors(file).map(read).ignore_errors()
-        otherwise = tf.data.Dataset.from_tensors((refused, tf.constant(DAMAGED)))
-        return found.concatenate(otherwise).take(1).get_single_element()
+        decoded = tf.data.Dataset.from_tensors(file).map(read).ignore_errors()
+        fallback = tf.data.Dataset.from_tensors((refused, tf.constant(DAMAGED)))
+        return decoded.concatenate(fallback).take(1).get_single_element()
 
     forms = tf.TensorSpec(preprocessing.shape, tf.uint8), tf.TensorSpec([], tf.string)
     return tf.map_fn(read_or_refused, encoded, fn_output_signature=forms, parallel_iterations=AT_ONCE)
@@ -96,5 +96,5 @@ def _png_size(file: Any) -> Any:
     import tensorflow as tf
 
     numbers = tf.cast(tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.uint8), tf.int64)
-    places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
-    return tf.reduce_sum(tf.reshape(numbers, [2, 4]) * places, 1)[::-1]
+    factors = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
+    return tf.reduce_sum(tf.reshape(numbers, [2, 4]) * factors, 1)[::-1]

@@ -25,7 +25,7 @@ STRONG: Literal["randaugment"] = "randaugment"
 """The policy of strong views, where nobody names one."""
 
 SHARE_CUT, LEVEL, CUT_NUMBERS = 0.5, 128, 2
-"""The side of the square that is cut out as a share of the image's, its level, and the random numbers of its place."""
+"""The side of the square that is cut out, as a share of the image's, its level, and its random numbers."""
 
 View = Callable[[Any, Any, Any], Any]
 """From an encoded image, random numbers in [0, 1) and the number of the view to pixels, uint8."""
@@ -102,8 +102,8 @@ def cut_out(pixels: Any, random: Any) -> Any:
     height, width, _ = pixels.shape
     reach = SHARE_CUT * min(height, width) / 2
     rows, columns = (
-        tf.abs(tf.range(side, dtype=tf.float32) + 0.5 - random[place] * side) < reach
-        for place, side in enumerate((height, width))
+        tf.abs(tf.range(side, dtype=tf.float32) + 0.5 - random[axis] * side) < reach
+        for axis, side in enumerate((height, width))
     )
     return tf.where((rows[:, None] & columns)[..., None], tf.constant(LEVEL, tf.uint8), pixels)
 
@@ -169,14 +169,14 @@ def _batches(
     views, read = random.shape[1], reader(images)
     rows = np.repeat(index, views), random.reshape(-1, random.shape[2]), np.tile(np.arange(views), len(index))
 
-    def load(place: Any, random: Any, number: Any) -> tuple[Any]:
-        return (view(read(place), random, number),)
+    def load(image_index: Any, random: Any, number: Any) -> tuple[Any]:
+        return (view(read(image_index), random, number),)
 
-    def together(made: tuple[Any], others: tuple[Any, ...]) -> tuple[Any, ...]:
-        return {IMAGE: tf.reshape(made[0][IMAGE], [batch_size, views, *preprocessing.shape])}, *others
+    def together(view_batch: tuple[Any], others: tuple[Any, ...]) -> tuple[Any, ...]:
+        return {IMAGE: tf.reshape(view_batch[0][IMAGE], [batch_size, views, *preprocessing.shape])}, *others
 
-    made = batched(rows, load, preprocessing, batch_size * views, WHOLE)
+    view_batches = batched(rows, load, preprocessing, batch_size * views, WHOLE)
     with tf.device("CPU"):
         others = tf.data.Dataset.from_tensor_slices((np.zeros(len(index), np.int64), *columns))
         others = others.batch(batch_size, drop_remainder=True)
-        return tf.data.Dataset.zip((made, others)).map(together).prefetch(1)
+        return tf.data.Dataset.zip((view_batches, others)).map(together).prefetch(1)

@@ -116,7 +116,6 @@ def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]])
 
 
 def _replaced(sequence: Iterable[str], changes: dict[str, str]) -> Iterator[str]:
-    """Yield the characters of a sequence, with the changes that a normalizer makes to them."""
     for character in sequence:
         yield from changes.get(character, character)
 
