@@ -52,27 +52,27 @@ def noisy(waveform: Any, level: Any, seed: Any) -> Any:
 def masked(log_mel: Any, settings: AudioSettings, random: Any) -> Any:
     """Mask bands and frames of normalized spectrograms, float32 [batch, frames, bands] (SpecAugment, Park et al. 2019).
 
-    `random`, float32 [batch, mask_numbers] in [0, 1), decides the widths and places. Warping in time is left out: it
+    `random`, float32 [batch, mask_numbers] in [0, 1), decides widths and positions. Warping in time is left out: it
     helped least there (section 4).
     """
     _, frames, bands = log_mel.shape
     for mask in range(settings.frequency_masks + settings.time_masks):
-        width, place = random[:, 2 * mask, None], random[:, 2 * mask + 1, None]
+        width, position = random[:, 2 * mask, None], random[:, 2 * mask + 1, None]
         if mask < settings.frequency_masks:
-            log_mel *= _mask(bands, settings.frequency_width, width, place)[:, None, :]
+            log_mel *= _mask(bands, settings.frequency_width, width, position)[:, None, :]
         else:
-            log_mel *= _mask(frames, settings.time_width, width, place)[:, :, None]
+            log_mel *= _mask(frames, settings.time_width, width, position)[:, :, None]
     return log_mel
 
 
-def _mask(size: int, share: float, width: Any, place: Any) -> Any:
+def _mask(size: int, share: float, width: Any, position: Any) -> Any:
     """Return float32 [batch, size]: 0 in a random interval of up to `share` of the size, 1 elsewhere.
 
-    `width` and `place`, float32 [batch, 1], decide the interval.
+    `width` and `position`, float32 [batch, 1], decide the interval.
     """
     import tensorflow as tf
 
     length = tf.floor(width * (int(share * size) + 1.0))
-    start = tf.floor(place * (size - length + 1))
+    start = tf.floor(position * (size - length + 1))
     numbers = tf.range(size, dtype=tf.float32)
     return tf.cast(tf.logical_or(numbers < start, numbers >= start + length), tf.float32)

@@ -56,7 +56,7 @@ def encode(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
     """Decode sound files, average their channels, resample them and bring them to the network's length.
 
     Raises:
-        ZooError: one of them cannot be decoded, holds no sound, or is longer than any network takes.
+        ZooError: a file cannot be decoded, holds no sound, or is longer than any network takes.
     """
     return {WAVEFORM: batch_of((read_clip(file, preprocessing.rate) for file in raw), preprocessing)}
 
@@ -104,7 +104,7 @@ def catalog(family: Family, size: Size) -> dict[str, Any]:
 
 
 def published(wanted: Any) -> dict[str, Any]:
-    """Return nothing: weights are read from files, which say what they want."""
+    """Return nothing: weights are read from files, which describe their input."""
     return {"input": ""}
 
 

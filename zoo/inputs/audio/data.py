@@ -56,12 +56,13 @@ LONGEST_BY_DATA = 10.0
 SMALLEST_STD = 0.5
 """The least std of a band's logarithms. Speech has 2 to 4.
 
-A band that varies less holds no sound, such as those above 4 kHz in a recording by telephone. Dividing by its own std
-would enlarge what float32 rounds, and TensorFlow and onnxruntime would differ by more than the gates allow.
+A band that varies less holds no sound, such as those above 4 kHz in a recording by telephone. Division by the std of
+such a band would enlarge rounding errors of float32, and TensorFlow and onnxruntime would differ by more than the gates
+allow.
 """
 
 SILENT = 1e-3
-"""A clip is nearly silent if no sample is beyond this."""
+"""A clip is nearly silent if the absolute value of every sample is below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,8 @@ def described(content: bytes, source: Any, *, split: str, target: Any, name: str
 
 def form(examples: Sequence[Example]) -> Form:
     """Return the usual length of the clips, and their rates."""
-    seconds = float(np.quantile([one.traits.seconds for one in examples], 0.9, method="inverted_cdf"))
-    return Form(seconds, dict(Counter(one.traits.rate for one in examples)))
+    seconds = float(np.quantile([example.traits.seconds for example in examples], 0.9, method="inverted_cdf"))
+    return Form(seconds, dict(Counter(example.traits.rate for example in examples)))
 
 
 def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing | None) -> AudioPreprocessing:
@@ -140,15 +141,15 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
     Raises:
         ZooError: the settings ask for clips that are shorter than a frame.
     """
-    waves = settings.front == "waveform"
-    start = like or AudioPreprocessing(front=settings.front, clip_norm=waves)
+    takes_waveform = settings.front == "waveform"
+    start = like or AudioPreprocessing(front=settings.front, clip_norm=takes_waveform)
     rate = settings.rate or start.rate
     frame, hop = (round(length * rate / start.rate) for length in (start.frame, start.hop))
     if settings.seconds and round(rate * settings.seconds) < frame:
         raise ZooError(
             f"audio.seconds={settings.seconds:g} is shorter than a frame of {frame / rate:g} s: set it to more"
         )
-    made = dataclasses.replace(
+    preprocessing = dataclasses.replace(
         start,
         rate=rate,
         samples=max(frame, round(rate * (settings.seconds or _usual_seconds(dataset.form, like)))),
@@ -156,9 +157,9 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
         frame=frame,
         hop=hop,
     )
-    if made.front == "waveform" or (made.mean and made.rate == start.rate):
-        return made
-    return with_statistics(dataset.train, made)
+    if preprocessing.front == "waveform" or (preprocessing.mean and preprocessing.rate == start.rate):
+        return preprocessing
+    return with_statistics(dataset.train, preprocessing)
 
 
 def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:
@@ -170,10 +171,10 @@ def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:
 
 def with_statistics(clips: Examples, preprocessing: AudioPreprocessing) -> AudioPreprocessing:
     """Return the preprocessing with the mean and the std of each band over the clips."""
-    places = np.linspace(0, len(clips) - 1, min(MEASURED, len(clips))).astype(int)
+    indices = np.linspace(0, len(clips) - 1, min(MEASURED, len(clips))).astype(int)
     count, total, squares = 0, np.zeros(preprocessing.bands), np.zeros(preprocessing.bands)
-    for place in places:
-        logarithms = log_mel(encode([clips.read(int(place))], preprocessing)[WAVEFORM], preprocessing)[0]
+    for index in indices:
+        logarithms = log_mel(encode([clips.read(int(index))], preprocessing)[WAVEFORM], preprocessing)[0]
         count += len(logarithms)
         total += logarithms.sum(0)
         squares += (logarithms**2).sum(0)
@@ -191,11 +192,11 @@ def kept(examples: Examples, preprocessing: AudioPreprocessing) -> tuple[Example
         return examples, ()
     seconds = np.array([examples.traits(index).seconds for index in range(len(examples))])
     # As long as soxr makes a clip of another rate.
-    longer = np.floor(seconds * preprocessing.rate + 0.5) > preprocessing.longest
-    if not longer.any():
+    is_too_long = np.floor(seconds * preprocessing.rate + 0.5) > preprocessing.longest
+    if not is_too_long.any():
         return examples, ()
-    named = tuple(f"{examples.names(int(index))}: {TOO_LONG}" for index in np.flatnonzero(longer))
-    return examples.only(np.flatnonzero(~longer)), named
+    lines = tuple(f"{examples.names(int(index))}: {TOO_LONG}" for index in np.flatnonzero(is_too_long))
+    return examples.only(np.flatnonzero(~is_too_long)), lines
 
 
 def remarks(splits: Sequence[Examples], preprocessing: AudioPreprocessing) -> Iterator[str]:
@@ -208,7 +209,7 @@ def remarks(splits: Sequence[Examples], preprocessing: AudioPreprocessing) -> It
 
 
 def adjustments(dataset: Dataset, preprocessing: AudioPreprocessing, settings: AudioSettings) -> Iterator[str]:
-    """Say how many clips are resampled, cut, repeated or padded, if nobody asked for the rate and the length."""
+    """Say how many clips are resampled, cut, repeated or padded, if the settings do not state rate and length."""
     others = {rate: count for rate, count in dataset.form.rates.items() if rate != preprocessing.rate}
     if others and not settings.rate:
         rates = listed((f"{count} of {rate}" for rate, count in sorted(others.items())), most=3)
@@ -247,9 +248,9 @@ def published(folder: Path, task: str, seconds: float | None = None) -> AudioPre
         ZooError: there is no feature extractor, it has other features than a waveform of a rate that networks take, or
             no network takes clips of so many seconds.
     """
-    path, stated = _feature_extractor(folder)
+    path, extractor = _feature_extractor(folder)
     try:
-        rate, features, norm = (stated[key] for key in ("sampling_rate", "feature_size", "do_normalize"))
+        rate, features, norm = (extractor[key] for key in ("sampling_rate", "feature_size", "do_normalize"))
     except KeyError:
         raise ZooError(f"{path} does not say how clips are prepared: fetch the folder again") from None
     if features != 1 or not isinstance(rate, int) or not SLOWEST <= rate <= FASTEST or not isinstance(norm, bool):
@@ -273,8 +274,8 @@ def _feature_extractor(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     nested = not path.exists() and processor.exists()
     path = processor if nested else path
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        return path, {**(stated["feature_extractor"] if nested else stated)}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return path, {**(content["feature_extractor"] if nested else content)}
     except (OSError, ValueError, TypeError, KeyError):
         raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder again") from None
 
@@ -298,15 +299,15 @@ def check(family: Family, size: Size, preprocessing: AudioPreprocessing, structu
 
 def stand_ins() -> tuple[Examples, str]:
     """Return synthetic clips, and their license."""
-    found = [
+    examples = [
         described(file, file, split="test", target=0, name=f"clip {number}")
         for number, (_, file) in enumerate(synthetic.clips(7, seed=0))
     ]
-    return Examples.of(found), synthetic.LICENSE
+    return Examples.of(examples), synthetic.LICENSE
 
 
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
-    """Return a WAV file of stereo sound that has to be cut, made of the first clip, and then WAV files of all clips.
+    """Return a stereo WAV file that has to be cut, whose sound is the first clip, and then WAV files of all clips.
 
     Long recordings are cut to twice the length that the network takes, because the artifact keeps them. At the
     network's rate, a clip may have more samples than a file may have; its file ends with the most.

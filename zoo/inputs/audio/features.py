@@ -47,6 +47,6 @@ def log_mel(waveform: Any, preprocessing: AudioPreprocessing) -> Any:
     block = math.gcd(frame, hop)
     used = hop * (frames - 1) + frame
     blocks = tf.reshape(waveform[:, :used], [-1, used // block, block])
-    places = np.arange(frames)[:, None] * (hop // block) + np.arange(frame // block)
-    windows = tf.reshape(tf.gather(blocks, places.astype(np.int32), axis=1), [-1, frames, frame])
+    block_indices = np.arange(frames)[:, None] * (hop // block) + np.arange(frame // block)
+    windows = tf.reshape(tf.gather(blocks, block_indices.astype(np.int32), axis=1), [-1, frames, frame])
     return tf.math.log(tf.matmul(tf.square(tf.matmul(windows, waves)), bands) + spectrum.FLOOR)

@@ -15,12 +15,12 @@ def refused_files() -> dict[str, bytes]:
     """Return files that every network has to refuse, all because of their headers; by name."""
     plain = wav.written(np.zeros(800), 16_000)
     return {
-        "a WAV that claims 4 GB of samples": _with(plain, 40, "<I", 2**32 - 1),
+        "a WAV that claims 4 GB of samples": _overwritten(plain, 40, "<I", 2**32 - 1),
         "a WAV that claims 4 GB before its samples": plain[:12] + b"LIST\xff\xff\xff\xff" + plain[12:],
-        "a WAV that claims a format of 4 GB": _with(plain, 16, "<I", 2**32 - 1),
-        "a WAV that claims 65535 channels": _with(plain, 22, "<H", 65_535),
-        "a WAV that claims frames of 0 bytes": _with(plain, 32, "<H", 0),
-        "a WAV that claims no channels": _with(plain, 22, "<H", 0),
+        "a WAV that claims a format of 4 GB": _overwritten(plain, 16, "<I", 2**32 - 1),
+        "a WAV that claims 65535 channels": _overwritten(plain, 22, "<H", 65_535),
+        "a WAV that claims frames of 0 bytes": _overwritten(plain, 32, "<H", 0),
+        "a WAV that claims no channels": _overwritten(plain, 22, "<H", 0),
         "a WAV of a million parts": plain[:12] + b"LIST\0\0\0\0" * 1_000_000 + plain[12:],
     }
 
@@ -37,6 +37,6 @@ def costly_files() -> dict[str, bytes]:
     }
 
 
-def _with(file: bytes, place: int, form: str, value: int) -> bytes:
-    content = struct.pack(form, value)
-    return file[:place] + content + file[place + len(content) :]
+def _overwritten(file: bytes, offset: int, struct_format: str, value: int) -> bytes:
+    content = struct.pack(struct_format, value)
+    return file[:offset] + content + file[offset + len(content) :]

@@ -15,7 +15,7 @@ RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 1
 """Samples per second by their number in the header, for MPEG-1, MPEG-2 and MPEG-2.5."""
 
 TRIMMED = 4 * 1152
-"""The most samples at both ends that decoders leave out, because the encoder has added them."""
+"""The most samples at the two ends together that the encoder adds and decoders leave out."""
 
 ID3 = 10
 """Bytes of the header of an ID3 tag before the first frame."""
@@ -23,7 +23,7 @@ ID3 = 10
 
 def states_length(file: bytes) -> bool:
     """Return whether the first frame holds the number of all frames, as encoders with a variable bit rate write it."""
-    return _place_of_length(file) is not None
+    return _length_offset(file) is not None
 
 
 def is_cut_short(file: bytes) -> bool:
@@ -31,18 +31,18 @@ def is_cut_short(file: bytes) -> bool:
 
     That frame holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
     """
-    place = _place_of_length(file)
-    if place is None or len(file) < place + 16:
+    offset = _length_offset(file)
+    if offset is None or len(file) < offset + 16:
         return False
-    flags, _, size = struct.unpack_from(">III", file, place + 4)
+    flags, _, size = struct.unpack_from(">III", file, offset + 4)
     return flags & 3 == 3 and size > len(file) - _begin(file)
 
 
-def _place_of_length(file: bytes) -> int | None:
-    """Return the place of the word before the numbers of frames and bytes; None if the first frame has none."""
+def _length_offset(file: bytes) -> int | None:
+    """Return the offset of `Xing` or `Info`, which precedes the numbers of frames and bytes; None if there is none."""
     begin = _begin(file)
-    found = [place for mark in (b"Xing", b"Info") if (place := file.find(mark, begin, begin + 200)) >= 0]
-    return min(found, default=None)
+    offsets = [offset for mark in (b"Xing", b"Info") if (offset := file.find(mark, begin, begin + 200)) >= 0]
+    return min(offsets, default=None)
 
 
 def samples(file: bytes) -> int:
@@ -51,7 +51,7 @@ def samples(file: bytes) -> int:
 
 
 def _begin(file: bytes) -> int:
-    """Return the place of the first frame, after an ID3 tag."""
+    """Return the offset of the first frame, after an ID3 tag."""
     if not file.startswith(b"ID3") or len(file) < ID3:
         return 0
     size = 0
@@ -62,15 +62,15 @@ def _begin(file: bytes) -> int:
 
 def _frames(file: bytes) -> Iterator[tuple[int, int]]:
     """Yield the bytes and the samples of each frame."""
-    place = _begin(file)
-    while place + 4 <= len(file):
-        first, second, third = file[place], file[place + 1], file[place + 2]
+    offset = _begin(file)
+    while offset + 4 <= len(file):
+        first, second, third = file[offset], file[offset + 1], file[offset + 2]
         version, layer = second >> 3 & 3, second >> 1 & 3
         bitrate, rate = third >> 4, third >> 2 & 3
         if first != 0xFF or second & 0xE0 != 0xE0 or version == 1 or layer != 1 or bitrate in (0, 15) or rate == 3:
             return
-        is_first = version == 3
-        count = 1152 if is_first else 576
-        size = count // 8 * 1000 * BITRATES[is_first][bitrate] // RATES[version][rate] + (third >> 1 & 1)
+        is_mpeg_1 = version == 3
+        count = 1152 if is_mpeg_1 else 576
+        size = count // 8 * 1000 * BITRATES[is_mpeg_1][bitrate] // RATES[version][rate] + (third >> 1 & 1)
         yield size, count
-        place += size
+        offset += size

@@ -134,8 +134,8 @@ def batch_of(clips: Iterable[np.ndarray], preprocessing: AudioPreprocessing) -> 
     """
     if not preprocessing.is_open:
         # A copy, because a part of an array keeps the whole array in memory.
-        same = [np.array(fitted(clip, preprocessing)) for clip in clips]
-        return np.stack(same) if same else np.zeros((0, preprocessing.samples), np.float32)
+        fitted_clips = [np.array(fitted(clip, preprocessing)) for clip in clips]
+        return np.stack(fitted_clips) if fitted_clips else np.zeros((0, preprocessing.samples), np.float32)
     clips = list(clips)
     length = max((preprocessing.shortest, *map(len, clips)))
     if length > preprocessing.longest:
@@ -165,11 +165,11 @@ def read_clip(file: bytes, rate: int) -> np.ndarray:
         ZooError: it is neither WAV, FLAC, OGG nor MP3, is damaged or too long, or holds no sound or samples that are no
             numbers.
     """
-    clip, own_rate = decoded_file(file)
-    if own_rate != rate:
+    clip, file_rate = decoded_file(file)
+    if file_rate != rate:
         import soxr
 
-        clip = soxr.resample(clip, own_rate, rate)
+        clip = soxr.resample(clip, file_rate, rate)
     if not len(clip):
         raise ZooError("it holds no sound")
     return clip
@@ -206,7 +206,7 @@ def format_of(file: bytes) -> str:
     for beginning, name in ((b"fLaC", "FLAC"), (b"OggS", "OGG"), (b"ID3", "MP3")):
         if file.startswith(beginning):
             return name
-    # A frame of MPEG audio begins with eleven bits of 1, and one of AAC with twelve and no layer.
+    # A frame of MPEG audio begins with eleven bits of 1. A frame of AAC begins with twelve, and its layer is 0.
     if file[:1] == b"\xff" and file[1:2] >= b"\xe0":
         if file[1] & 0xF6 == 0xF0:
             raise ZooError(f"not {SOUNDS} but AAC sound")
@@ -220,8 +220,8 @@ def _is_ogg_cut_short(file: bytes) -> bool:
     A page has a header of 27 bytes, with flags at byte 5 and the number of segments at byte 26, then the size of each
     segment in a byte, then the segments (RFC 3533, section 6).
     """
-    place = file.rfind(b"OggS")
-    page = file[place:]
+    offset = file.rfind(b"OggS")
+    page = file[offset:]
     if len(page) < 27 or len(page) < 27 + page[26]:
         return True
     return not page[5] & 4 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])

@@ -56,11 +56,11 @@ def encoded(value: Any, rate: int, channels: int) -> bytes:
     """
     if value.bytes_list.value:
         return bytes(value.bytes_list.value[0])
-    whole = np.array(value.int64_list.value, np.int64)
-    samples = whole / wav.FULL_SCALE if len(whole) else np.array(value.float_list.value, np.float32)
+    integers = np.array(value.int64_list.value, np.int64)
+    samples = integers / wav.FULL_SCALE if len(integers) else np.array(value.float_list.value, np.float32)
     if len(samples) % channels:
         raise ZooError(f"{len(samples)} samples are not of {channels} channels")
-    if len(whole) and not (whole.min() >= -wav.FULL_SCALE and whole.max() < wav.FULL_SCALE):
+    if len(integers) and not (integers.min() >= -wav.FULL_SCALE and integers.max() < wav.FULL_SCALE):
         raise ZooError("samples beyond 16 bits")
     if not np.isfinite(samples).all():
         raise ZooError("samples that are not numbers")

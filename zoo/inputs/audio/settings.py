@@ -1,4 +1,4 @@
-"""The section `audio` of a recipe: what the network takes, and how training clips are changed."""
+"""The section `audio` of a recipe: the network's input, and random changes of training clips."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from zoo.inputs.audio.preprocessing import LONGEST
 from zoo.schema import record
 
 SLOWEST, FASTEST = 4_000, 48_000
-"""The rates that may be asked for, in samples a second; below, a spectrogram has more bands than frequencies."""
+"""The lowest and the highest `rate`, in samples a second; below, a spectrogram has more bands than frequencies."""
 
 
-def _known_rate(rate: int) -> int:
+def _supported_rate(rate: int) -> int:
     if rate and not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"{SLOWEST} to {FASTEST}, or 0")
     return rate
@@ -26,7 +26,7 @@ class AudioSettings:
     `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
     training starts from. Where it starts from scratch, 0 stands for the length that nine of ten clips do not exceed, at
     most 10 seconds, and for 16000 samples a second. `short` says how shorter clips are filled: `loop` repeats them,
-    `pad` puts them in the middle of silence, and `auto` does what the weights want, or else repeats them. `front`
+    `pad` puts them in the middle of silence, and `auto` does as the weights say, or else repeats them. `front`
     depends on the family: its networks take a log-mel spectrogram or a waveform.
 
     `shift` moves a clip by up to this share of its length, and fills with silence. `noise` adds white noise of up to
@@ -37,7 +37,7 @@ class AudioSettings:
 
     kind: Literal["audio"] = "audio"
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
-    rate: Annotated[int, AfterValidator(_known_rate)] = 0
+    rate: Annotated[int, AfterValidator(_supported_rate)] = 0
     short: Literal["auto", "loop", "pad"] = "auto"
     front: Literal["log_mel", "waveform"] = "log_mel"
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.1

@@ -10,7 +10,7 @@ from zoo.inputs.audio.preprocessing import format_of
 
 
 def reason_for_no_sound(path: Path) -> str | None:
-    """Return why a file is not sound, None if it begins as sound does; what follows may yet be damaged."""
+    """Return why a file is not sound; None if it begins as sound does, even if the rest is damaged."""
     try:
         if not path.is_file():
             return "no file"

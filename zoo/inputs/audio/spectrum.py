@@ -56,8 +56,8 @@ def mel_matrix(preprocessing: AudioPreprocessing) -> np.ndarray:
 def kernels(preprocessing: AudioPreprocessing) -> tuple[np.ndarray, np.ndarray]:
     """Return the spectrogram as two matrix products: float32 [frame, waves] and [waves, bands].
 
-    The first one gives the real and the imaginary parts of the windowed transform, of the frequencies that any band
-    uses. Their squares times the second one are the power in each band.
+    The first matrix gives the real and the imaginary parts of the windowed transform, for the frequencies that bands
+    use. Their squares times the second matrix are the power in each band.
     """
     size, mel = transform_size(preprocessing.frame), mel_matrix(preprocessing)
     used = np.flatnonzero(mel.any(1))

@@ -1,4 +1,4 @@
-"""Synthetic speech-like sound, made on the spot for demos and tests. No human said any of it.
+"""Synthetic sound that resembles speech, generated for demos and tests. No human speaks in it.
 
 A word is a sequence of speech sounds. Voiced ones are harmonics of a falling pitch, each as loud as the resonances of a
 vocal tract let it through; formants are those of Peterson & Barney 1952 (table II, men). Hissing ones are noise around
@@ -80,8 +80,8 @@ def spoken(sounds: str, generator: np.random.Generator) -> np.ndarray:
     length = int(samples * generator.uniform(0.4, 0.8))
     weights = generator.uniform(0.7, 1.3, len(sounds))
     ends = np.round(np.cumsum(weights) / weights.sum() * length).astype(int)
-    which = np.searchsorted(ends, np.arange(length), side="right")
-    voice = _voiced(sounds, which, generator) + _hissing(sounds, which, generator)
+    sound_index = np.searchsorted(ends, np.arange(length), side="right")
+    voice = _voiced(sounds, sound_index, generator) + _hissing(sounds, sound_index, generator)
     voice *= np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.02 * RATE))
     clip = np.zeros(samples)
     start = generator.integers(samples - length + 1)
@@ -102,16 +102,16 @@ def _finer(values: np.ndarray, length: int) -> np.ndarray:
     return np.interp(np.arange(length), STEP * np.arange(len(values)), values)
 
 
-def _voiced(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _voiced(sounds: str, sound_index: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     tract = generator.uniform(0.9, 1.25)
-    length, coarse = len(which), which[::STEP]
+    length, coarse = len(sound_index), sound_index[::STEP]
     pitch = generator.uniform(85, 250) * np.linspace(1.1, generator.uniform(0.75, 1.0), length)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     loud = np.array([{True: 1.0, False: 0.0}[sound in VOICED] for sound in sounds])
     # A hissing sound has the formants of its neighbor, so that they do not jump.
     near = [
-        next(iter(sorted((abs(at - place), s) for at, s in enumerate(sounds) if s in VOICED)))[1]
-        for place in range(len(sounds))
+        next(iter(sorted((abs(other - index), s) for other, s in enumerate(sounds) if s in VOICED)))[1]
+        for index in range(len(sounds))
     ]
     formants = [
         _smoothed(np.array([VOICED[sound][number] for sound in near])[coarse] * tract, length)[::STEP]
@@ -128,14 +128,14 @@ def _voiced(sounds: str, which: np.ndarray, generator: np.random.Generator) -> n
     return total * _smoothed(loud[coarse], length)
 
 
-def _hissing(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    length = len(which)
+def _hissing(sounds: str, sound_index: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    length = len(sound_index)
     total = np.zeros(length)
     frequencies = np.fft.rfftfreq(length, 1 / RATE)
-    for place, sound in enumerate(sounds):
+    for index, sound in enumerate(sounds):
         if sound in HISSING:
             center, width = HISSING[sound]
             noise = np.fft.rfft(generator.standard_normal(length))
             shaped = np.fft.irfft(noise * np.exp(-0.5 * ((frequencies - center) / width) ** 2), length)
-            total += 0.3 * shaped / shaped.std() * _smoothed((which[::STEP] == place).astype(float), length)
+            total += 0.3 * shaped / shaped.std() * _smoothed((sound_index[::STEP] == index).astype(float), length)
     return total

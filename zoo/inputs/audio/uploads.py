@@ -55,21 +55,23 @@ def _of_any_length(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, 
     """Read clips of any length; first all headers, because the longest clip decides how much the others are filled."""
     import tensorflow as tf
 
-    def look(file: Any) -> tuple[Any, ...]:
+    def read_header(file: Any) -> tuple[Any, ...]:
         header, reason = _header(file, preprocessing)
         return header["start"], header["frames"], header["channels"], reason
 
-    def read(one: tuple[Any, ...]) -> Any:
-        file, start, frames, channels, reason = one
+    def read(file_and_header: tuple[Any, ...]) -> Any:
+        file, start, frames, channels, reason = file_and_header
         nothing = tf.zeros([0])
         clip = tf.cond(tf.equal(reason, ""), lambda: _mixed(file, start, frames, channels), lambda: nothing)
         return tf.pad(clip, [[0, length - tf.size(clip)]])
 
-    # One more file, which is refused, so that an empty batch has a longest clip, too.
+    # An additional file, which is refused, gives even an empty batch a longest clip.
     files = tf.concat([files, [b""]], 0)
     number, text = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)
-    found = tf.map_fn(look, files, fn_output_signature=(number, number, number, text), parallel_iterations=AT_ONCE)
-    start, frames, channels, reason = found
+    headers = tf.map_fn(
+        read_header, files, fn_output_signature=(number, number, number, text), parallel_iterations=AT_ONCE
+    )
+    start, frames, channels, reason = headers
     length = tf.maximum(tf.reduce_max(tf.where(tf.equal(reason, ""), frames, 0)), preprocessing.shortest)
     waveforms = tf.map_fn(
         read,
@@ -80,12 +82,12 @@ def _of_any_length(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, 
     return waveforms[:-1], reason[:-1]
 
 
-def _number(file: Any, place: Any, size: int) -> Any:
-    """Return the little-endian number of `size` bytes at a place, an int64 scalar; bytes beyond the end count as 0."""
+def _number(file: Any, offset: Any, size: int) -> Any:
+    """Return the little-endian number of `size` bytes at `offset`, an int64 scalar; bytes beyond the end count as 0."""
     import tensorflow as tf
 
-    there = tf.strings.substr(file, tf.minimum(place, tf.strings.length(file)), size)
-    digits = tf.io.decode_raw(tf.strings.substr(tf.strings.join([there, b"\0" * size]), 0, size), tf.uint8)
+    present_bytes = tf.strings.substr(file, tf.minimum(offset, tf.strings.length(file)), size)
+    digits = tf.io.decode_raw(tf.strings.substr(tf.strings.join([present_bytes, b"\0" * size]), 0, size), tf.uint8)
     return tf.reduce_sum(tf.cast(digits, tf.int64) * tf.constant([256**power for power in range(size)], tf.int64))
 
 
@@ -94,36 +96,38 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
     import tensorflow as tf
 
     length = tf.strings.length(file)
-    wide = tf.cast(length, tf.int64)
+    length_int64 = tf.cast(length, tf.int64)
 
-    def more(count: Any, place: Any, form: Any, form_size: Any, data: Any) -> Any:
-        return tf.logical_and(tf.equal(data, 0), place + 8 <= length)
+    def more(count: Any, offset: Any, format_offset: Any, format_size: Any, data_offset: Any) -> Any:
+        return tf.logical_and(tf.equal(data_offset, 0), offset + 8 <= length)
 
-    def step(count: Any, place: Any, form: Any, form_size: Any, data: Any) -> Any:
-        name, size = tf.strings.substr(file, place, 4), _number(file, place + 4, 4)
+    def step(count: Any, offset: Any, format_offset: Any, format_size: Any, data_offset: Any) -> Any:
+        name, size = tf.strings.substr(file, offset, 4), _number(file, offset + 4, 4)
         is_form = tf.equal(name, b"fmt ")
-        # The size may be anything below 2**32; a place is never beyond the end of the file, so that int32 holds it.
-        after = tf.cast(tf.minimum(tf.cast(place, tf.int64) + 8 + size + size % 2, wide), tf.int32)
-        held = tf.cast(tf.minimum(size, wide - 8 - tf.cast(place, tf.int64)), tf.int32)
+        # The size may be anything below 2**32; an offset is never beyond the end of the file, so that int32 holds it.
+        after = tf.cast(tf.minimum(tf.cast(offset, tf.int64) + 8 + size + size % 2, length_int64), tf.int32)
+        held_size = tf.cast(tf.minimum(size, length_int64 - 8 - tf.cast(offset, tf.int64)), tf.int32)
         return (
             count + 1,
             after,
-            tf.where(is_form, place + 8, form),
-            tf.where(is_form, held, form_size),
-            tf.where(tf.equal(name, b"data"), place + 8, data),
+            tf.where(is_form, offset + 8, format_offset),
+            tf.where(is_form, held_size, format_size),
+            tf.where(tf.equal(name, b"data"), offset + 8, data_offset),
         )
 
-    # Without samples, `data` stays 0.
+    # Without samples, `data_offset` stays 0.
     zero = tf.constant(0)
-    found = tf.while_loop(
+    state = tf.while_loop(
         more, step, (zero, tf.constant(12), zero, zero, zero), maximum_iterations=MOST_CHUNKS, parallel_iterations=1
     )
-    _, _, form, form_size, start = found
+    _, _, format_offset, format_size, start = state
     size = _number(file, tf.maximum(start - 4, 0), 4)
-    code, channels, rate = (_number(file, form + at, count) for at, count in ((0, 2), (2, 2), (4, 4)))
-    frame_size, bits = _number(file, form + 12, 2), _number(file, form + 14, 2)
-    held = tf.where(form_size >= 26, _number(file, form + 24, 2), 0)
-    code = tf.where(tf.equal(code, EXTENSIBLE), held, code)
+    code, channels, rate = (
+        _number(file, format_offset + field_offset, count) for field_offset, count in ((0, 2), (2, 2), (4, 4))
+    )
+    frame_size, bits = _number(file, format_offset + 12, 2), _number(file, format_offset + 14, 2)
+    extensible_code = tf.where(format_size >= 26, _number(file, format_offset + 24, 2), 0)
+    code = tf.where(tf.equal(code, EXTENSIBLE), extensible_code, code)
     is_wav = tf.logical_and(
         tf.equal(tf.strings.substr(file, 0, 4), b"RIFF"),
         tf.equal(tf.strings.substr(file, tf.minimum(8, length), 4), b"WAVE"),
@@ -132,8 +136,8 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
     rules = (
         (tf.logical_not(is_wav), NO_WAV),
         (tf.equal(start, 0), DAMAGED),
-        (form_size < 16, DAMAGED),
-        (size > wide - tf.cast(start, tf.int64), DAMAGED),
+        (format_size < 16, DAMAGED),
+        (size > length_int64 - tf.cast(start, tf.int64), DAMAGED),
         (tf.logical_or(channels < 1, channels > MOST_CHANNELS), f"not of 1 to {MOST_CHANNELS} channels"),
         (tf.logical_or(tf.not_equal(code, PCM), tf.not_equal(bits, 16)), NO_PCM),
         (tf.not_equal(frame_size, 2 * channels), DAMAGED),
@@ -146,11 +150,11 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
         *(((frames > preprocessing.longest, TOO_MANY_SECONDS),) if preprocessing.is_open else ()),
     )
     reason = tf.constant("")
-    for holds, why in reversed(rules):
-        reason = tf.where(holds, why, reason)
+    for applies, explanation in reversed(rules):
+        reason = tf.where(applies, explanation, reason)
     return {
         "start": start,
-        "frames": tf.cast(tf.minimum(frames, wide), tf.int32),
+        "frames": tf.cast(tf.minimum(frames, length_int64), tf.int32),
         "channels": tf.cast(channels, tf.int32),
     }, reason
 
@@ -160,14 +164,14 @@ def _waveform(file: Any, header: dict[str, Any], preprocessing: AudioPreprocessi
     import tensorflow as tf
 
     wanted, channels, frames = preprocessing.samples, header["channels"], header["frames"]
-    first = tf.maximum(frames - wanted, 0) // 2
-    kept = tf.minimum(frames, wanted)
-    clip = _mixed(file, header["start"] + first * 2 * channels, kept, channels)
+    first_frame = tf.maximum(frames - wanted, 0) // 2
+    kept_frames = tf.minimum(frames, wanted)
+    clip = _mixed(file, header["start"] + first_frame * 2 * channels, kept_frames, channels)
     if preprocessing.short == "loop":
-        clip = tf.gather(clip, tf.range(wanted) % kept)
+        clip = tf.gather(clip, tf.range(wanted) % kept_frames)
     else:
-        before = (wanted - kept) // 2
-        clip = tf.pad(clip, [[before, wanted - kept - before]])
+        before = (wanted - kept_frames) // 2
+        clip = tf.pad(clip, [[before, wanted - kept_frames - before]])
     return tf.ensure_shape(clip, [wanted])
 
 

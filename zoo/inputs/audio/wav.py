@@ -13,7 +13,7 @@ import numpy as np
 from zoo.errors import ZooError
 
 PCM, EXTENSIBLE = 0x0001, 0xFFFE
-"""Codes of encodings: integer samples, and a code that says that the real one is at another place."""
+"""Codes of encodings: `PCM` for integer samples; `EXTENSIBLE` says that the extension of the format chunk has it."""
 
 MOST_CHUNKS = 64
 """The most parts of a file before its samples: a small file may have millions."""
@@ -35,7 +35,7 @@ class Wav:
         rate: frames a second.
         frame_size: bytes of a frame.
         bits: of a sample.
-        start: the place of the first sample in the file, in bytes.
+        start: the offset of the first sample in the file, in bytes.
         size: of all samples, in bytes, as claimed.
     """
 
@@ -64,28 +64,28 @@ def read_header(file: bytes) -> Wav:
     Raises:
         ZooError: the header is damaged, or claims more samples than the file holds.
     """
-    place, form = 12, b""
+    offset, format_chunk = 12, b""
     for _ in range(MOST_CHUNKS):
-        if place + 8 > len(file):
+        if offset + 8 > len(file):
             break
-        name, size = struct.unpack_from("<4sI", file, place)
-        place += 8
+        name, size = struct.unpack_from("<4sI", file, offset)
+        offset += 8
         if name == b"data":
-            return _header(file, form, place, size)
+            return _header(file, format_chunk, offset, size)
         if name == b"fmt ":
-            form = file[place : place + min(size, 40)]
-        place += size + size % 2
+            format_chunk = file[offset : offset + min(size, 40)]
+        offset += size + size % 2
     raise ZooError("a damaged WAV (no samples were found): save it again")
 
 
-def _header(file: bytes, form: bytes, start: int, size: int) -> Wav:
-    if len(form) < 16:
+def _header(file: bytes, format_chunk: bytes, start: int, size: int) -> Wav:
+    if len(format_chunk) < 16:
         raise ZooError("a damaged WAV (it does not say its format before its samples): save it again")
     if size > len(file) - start:
         raise ZooError(f"a WAV cut short: its header claims {size} bytes of sound, it holds {len(file) - start}")
-    encoding, channels, rate, _, frame_size, bits = struct.unpack_from("<HHIIHH", form)
+    encoding, channels, rate, _, frame_size, bits = struct.unpack_from("<HHIIHH", format_chunk)
     if encoding == EXTENSIBLE:
-        encoding = int.from_bytes(form[24:26], "little") if len(form) >= 26 else 0
+        encoding = int.from_bytes(format_chunk[24:26], "little") if len(format_chunk) >= 26 else 0
     if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"a WAV that claims {channels} channels: mix it down to one")
     if encoding == PCM and bits == 16 and frame_size != 2 * channels:
@@ -106,6 +106,6 @@ def written(samples: np.ndarray, rate: int) -> bytes:
     """Return a 16-bit WAV file of samples, float [frames] or [frames, channels] from -1 to 1; others are clipped."""
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     levels = np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, PCM, channels, rate, 2 * channels * rate, 2 * channels, 16)
-    body = b"WAVE" + form + struct.pack("<4sI", b"data", len(levels)) + levels
+    format_chunk = struct.pack("<4sIHHIIHH", b"fmt ", 16, PCM, channels, rate, 2 * channels * rate, 2 * channels, 16)
+    body = b"WAVE" + format_chunk + struct.pack("<4sI", b"data", len(levels)) + levels
     return struct.pack("<4sI", b"RIFF", len(body)) + body
