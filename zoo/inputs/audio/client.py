@@ -90,7 +90,7 @@ def named_examples(
         ZooError: there is no sound file.
     """
     for path in [
-        path for named in paths for path in named_files(named, "clip", SOUNDS, reason_for_no_sound, leave_out)
+        path for argument in paths for path in named_files(argument, "clip", SOUNDS, reason_for_no_sound, leave_out)
     ]:
         try:
             yield NamedExample(str(path), read_file(path))

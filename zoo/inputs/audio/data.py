@@ -142,22 +142,22 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
         ZooError: the settings ask for clips that are shorter than a frame.
     """
     takes_waveform = settings.front == "waveform"
-    start = like or AudioPreprocessing(front=settings.front, clip_norm=takes_waveform)
-    rate = settings.rate or start.rate
-    frame, hop = (round(length * rate / start.rate) for length in (start.frame, start.hop))
+    template = like or AudioPreprocessing(front=settings.front, clip_norm=takes_waveform)
+    rate = settings.rate or template.rate
+    frame, hop = (round(length * rate / template.rate) for length in (template.frame, template.hop))
     if settings.seconds and round(rate * settings.seconds) < frame:
         raise ZooError(
             f"audio.seconds={settings.seconds:g} is shorter than a frame of {frame / rate:g} s: set it to more"
         )
     preprocessing = dataclasses.replace(
-        start,
+        template,
         rate=rate,
         samples=max(frame, round(rate * (settings.seconds or _usual_seconds(dataset.form, like)))),
-        short=start.short if settings.short == "auto" else settings.short,
+        short=template.short if settings.short == "auto" else settings.short,
         frame=frame,
         hop=hop,
     )
-    if preprocessing.front == "waveform" or (preprocessing.mean and preprocessing.rate == start.rate):
+    if preprocessing.front == "waveform" or (preprocessing.mean and preprocessing.rate == template.rate):
         return preprocessing
     return with_statistics(dataset.train, preprocessing)
 
@@ -210,11 +210,11 @@ def remarks(splits: Sequence[Examples], preprocessing: AudioPreprocessing) -> It
 
 def adjustments(dataset: Dataset, preprocessing: AudioPreprocessing, settings: AudioSettings) -> Iterator[str]:
     """Say how many clips are resampled, cut, repeated or padded, if the settings do not state rate and length."""
-    others = {rate: count for rate, count in dataset.form.rates.items() if rate != preprocessing.rate}
-    if others and not settings.rate:
-        rates = listed((f"{count} of {rate}" for rate, count in sorted(others.items())), most=3)
-        wanted = preprocessing.rate
-        yield f"clips are resampled to {wanted} samples a second ({rates}): --set audio.rate=… takes another rate"
+    other_rates = {rate: count for rate, count in dataset.form.rates.items() if rate != preprocessing.rate}
+    if other_rates and not settings.rate:
+        rates = listed((f"{count} of {rate}" for rate, count in sorted(other_rates.items())), most=3)
+        network_rate = preprocessing.rate
+        yield f"clips are resampled to {network_rate} samples a second ({rates}): --set audio.rate=… takes another rate"
     splits = (dataset.train, dataset.validation, dataset.test)
     seconds = np.array([clips.traits(index).seconds for clips in splits for index in range(len(clips))])
     length, step = preprocessing.samples / preprocessing.rate, 1 / preprocessing.rate
@@ -290,10 +290,11 @@ def check(family: Family, size: Size, preprocessing: AudioPreprocessing, structu
     Raises:
         ZooError: it is refused.
     """
-    wanted = reference(size.input_shape).front
-    if preprocessing.front != wanted:
+    network_front = reference(size.input_shape).front
+    if preprocessing.front != network_front:
         raise ZooError(
-            f"{family.name} {size.name} takes {wanted}, not {preprocessing.front}: --set audio.front={wanted}"
+            f"{family.name} {size.name} takes {network_front}, not {preprocessing.front}: "
+            f"--set audio.front={network_front}"
         )
 
 

@@ -148,14 +148,14 @@ def batch_of(clips: Iterable[np.ndarray], preprocessing: AudioPreprocessing) -> 
 
 def fitted(clip: np.ndarray, preprocessing: AudioPreprocessing) -> np.ndarray:
     """Bring a clip, float32 [any samples but none], to the one length that the network takes."""
-    wanted, length = preprocessing.samples, len(clip)
-    if length >= wanted:
-        start = (length - wanted) // 2
-        return clip[start : start + wanted]
+    samples, length = preprocessing.samples, len(clip)
+    if length >= samples:
+        start = (length - samples) // 2
+        return clip[start : start + samples]
     if preprocessing.short == "loop":
-        return clip[np.arange(wanted) % length]
-    before = (wanted - length) // 2
-    return np.pad(clip, (before, wanted - length - before))
+        return clip[np.arange(samples) % length]
+    silence_before = (samples - length) // 2
+    return np.pad(clip, (silence_before, samples - length - silence_before))
 
 
 def read_clip(file: bytes, rate: int) -> np.ndarray:
@@ -239,12 +239,12 @@ def _decoded_by_libsndfile(file: bytes, form: str) -> tuple[np.ndarray, int]:
                 raise ZooError(f"{form} that does not state its length: save it again")
             _check_length(sound.frames * sound.channels)
             blocks = list(_blocks(sound))
-            count, stated = sum(map(len, blocks)), sound.frames
+            count, stated_count = sum(map(len, blocks)), sound.frames
             if form == "MP3" and not mp3.states_length(file):
                 # libsndfile (1.2) estimates the length from the first frame, and reads no further.
-                stated = mp3.samples(file) - mp3.TRIMMED
-            if count < stated:
-                raise ZooError(f"{form} cut short: {count} of {stated} samples could be read: save it again")
+                stated_count = mp3.samples(file) - mp3.TRIMMED
+            if count < stated_count:
+                raise ZooError(f"{form} cut short: {count} of {stated_count} samples could be read: save it again")
             return _sound(blocks), sound.samplerate
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError):
         raise ZooError(f"a damaged {form}, or one in an unknown encoding: save it again") from None

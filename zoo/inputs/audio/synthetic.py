@@ -109,12 +109,14 @@ def _voiced(sounds: str, sound_index: np.ndarray, generator: np.random.Generator
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     loud = np.array([{True: 1.0, False: 0.0}[sound in VOICED] for sound in sounds])
     # A hissing sound has the formants of its neighbor, so that they do not jump.
-    near = [
-        next(iter(sorted((abs(other - index), s) for other, s in enumerate(sounds) if s in VOICED)))[1]
+    nearest_voiced = [
+        next(
+            iter(sorted((abs(other - index), neighbor) for other, neighbor in enumerate(sounds) if neighbor in VOICED))
+        )[1]
         for index in range(len(sounds))
     ]
     formants = [
-        _smoothed(np.array([VOICED[sound][number] for sound in near])[coarse] * tract, length)[::STEP]
+        _smoothed(np.array([VOICED[sound][number] for sound in nearest_voiced])[coarse] * tract, length)[::STEP]
         for number in range(3)
     ]
     total = np.zeros(length)

@@ -103,15 +103,15 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
 
     def step(count: Any, offset: Any, format_offset: Any, format_size: Any, data_offset: Any) -> Any:
         name, size = tf.strings.substr(file, offset, 4), _number(file, offset + 4, 4)
-        is_form = tf.equal(name, b"fmt ")
+        is_format_chunk = tf.equal(name, b"fmt ")
         # The size may be anything below 2**32; an offset is never beyond the end of the file, so that int32 holds it.
-        after = tf.cast(tf.minimum(tf.cast(offset, tf.int64) + 8 + size + size % 2, length_int64), tf.int32)
+        next_offset = tf.cast(tf.minimum(tf.cast(offset, tf.int64) + 8 + size + size % 2, length_int64), tf.int32)
         held_size = tf.cast(tf.minimum(size, length_int64 - 8 - tf.cast(offset, tf.int64)), tf.int32)
         return (
             count + 1,
-            after,
-            tf.where(is_form, offset + 8, format_offset),
-            tf.where(is_form, held_size, format_size),
+            next_offset,
+            tf.where(is_format_chunk, offset + 8, format_offset),
+            tf.where(is_format_chunk, held_size, format_size),
             tf.where(tf.equal(name, b"data"), offset + 8, data_offset),
         )
 
@@ -163,16 +163,16 @@ def _waveform(file: Any, header: dict[str, Any], preprocessing: AudioPreprocessi
     """Return the waveform of a file that is not refused, float32 [samples]."""
     import tensorflow as tf
 
-    wanted, channels, frames = preprocessing.samples, header["channels"], header["frames"]
-    first_frame = tf.maximum(frames - wanted, 0) // 2
-    kept_frames = tf.minimum(frames, wanted)
+    samples, channels, frames = preprocessing.samples, header["channels"], header["frames"]
+    first_frame = tf.maximum(frames - samples, 0) // 2
+    kept_frames = tf.minimum(frames, samples)
     clip = _mixed(file, header["start"] + first_frame * 2 * channels, kept_frames, channels)
     if preprocessing.short == "loop":
-        clip = tf.gather(clip, tf.range(wanted) % kept_frames)
+        clip = tf.gather(clip, tf.range(samples) % kept_frames)
     else:
-        before = (wanted - kept_frames) // 2
-        clip = tf.pad(clip, [[before, wanted - kept_frames - before]])
-    return tf.ensure_shape(clip, [wanted])
+        silence_before = (samples - kept_frames) // 2
+        clip = tf.pad(clip, [[silence_before, samples - kept_frames - silence_before]])
+    return tf.ensure_shape(clip, [samples])
 
 
 def _mixed(file: Any, start: Any, frames: Any, channels: Any) -> Any:

@@ -49,8 +49,8 @@ def training_batches(
     index = drawn[order]
     random = generator.random((len(images), RANDOM_NUMBERS), np.float32)
     # Drawn last, so that the other numbers do not depend on how many these are.
-    more = generator.random((len(images), sum(more_numbers(settings))), np.float32)
-    random = np.concatenate([random, more], 1)
+    extra_random = generator.random((len(images), sum(more_numbers(settings))), np.float32)
+    random = np.concatenate([random, extra_random], 1)
     read = reader(images)
 
     def load(index: Any, label: Any, random: Any) -> tuple[Any, ...]:

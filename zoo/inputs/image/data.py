@@ -133,8 +133,8 @@ def adjustments(dataset: Dataset, preprocessing: Preprocessing, settings: ImageS
     if settings.size or size == (preprocessing.height, preprocessing.width):
         return
     images = f"the images are {size[0]}×{size[1]} (height×width)" if size else "the images differ in size"
-    wanted = f"{preprocessing.height}×{preprocessing.width}"
-    yield f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
+    network_size = f"{preprocessing.height}×{preprocessing.width}"
+    yield f"{images} and are scaled and cropped to the network's {network_size}: --set image.size=… takes another size"
 
 
 def reference(shape: Sequence[int]) -> Preprocessing:
@@ -164,11 +164,12 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
         )
     _check_channels(channels)
     fewer_halvings = family.reference_structure(size).halvings - structure.halvings
-    least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**fewer_halvings))
-    if min(height, width) < least:
+    smallest_side = max(SMALLEST_SIDE, -(-size.smallest_side // 2**fewer_halvings))
+    if min(height, width) < smallest_side:
         raise ZooError(
-            f"{family.name} {size.name} with {structure.halvings} halvings needs images of at least {least}×{least} "
-            f"pixels, not {height}×{width}: raise image.size, or train without weights, which adapts the network"
+            f"{family.name} {size.name} with {structure.halvings} halvings needs images of at least "
+            f"{smallest_side}×{smallest_side} pixels, not {height}×{width}: raise image.size, or train "
+            "without weights, which adapts the network"
         )
 
 
@@ -190,11 +191,11 @@ def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:
 def damaged(raw: bytes, preprocessing: Preprocessing) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is an undamaged file."""
     # libjpeg writes a line to standard error about a JPEG that ends before its scan begins.
-    half = (raw.find(START_OF_SCAN) + LONGEST_SCAN_HEADER + len(raw)) // 2
+    half_length = (raw.find(START_OF_SCAN) + LONGEST_SCAN_HEADER + len(raw)) // 2
     return {
         "bytes that are no image": b"no image",
         "no bytes": b"",
-        "half an image": raw[:half],
+        "half an image": raw[:half_length],
         "an image without its end": raw[:-CUT],
     }
 

@@ -23,8 +23,8 @@ def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     if preprocessing.crop_pct < 1:
         image = _covering_tensor(image, preprocessing)
     else:
-        fits = tf.reduce_all(tf.shape(image) == preprocessing.shape)
-        image = tf.cond(fits, lambda: image, lambda: _covering_tensor(image, preprocessing))
+        has_network_size = tf.reduce_all(tf.shape(image) == preprocessing.shape)
+        image = tf.cond(has_network_size, lambda: image, lambda: _covering_tensor(image, preprocessing))
     return tf.ensure_shape(image, preprocessing.shape)
 
 
@@ -62,14 +62,14 @@ def covering_size(size: Any, preprocessing: Preprocessing) -> Any:
     """Return the size, int32 [2], to which an image of `size`, integers [height, width], is resized before the crop."""
     import tensorflow as tf
 
-    least = tf.constant(before_crop(preprocessing), tf.int32)
+    smallest_size = tf.constant(before_crop(preprocessing), tf.int32)
     if preprocessing.resize_mode == "squash":
-        return least
-    sides, floor = tf.cast(size, tf.int64), tf.cast(least, tf.int64)
+        return smallest_size
+    sides, smallest_sides = tf.cast(size, tf.int64), tf.cast(smallest_size, tf.int64)
     scaled = tf.where(
-        sides[0] * floor[1] <= sides[1] * floor[0],
-        tf.stack([floor[0], sides[1] * floor[0] // sides[0]]),
-        tf.stack([sides[0] * floor[1] // sides[1], floor[1]]),
+        sides[0] * smallest_sides[1] <= sides[1] * smallest_sides[0],
+        tf.stack([smallest_sides[0], sides[1] * smallest_sides[0] // sides[0]]),
+        tf.stack([sides[0] * smallest_sides[1] // sides[1], smallest_sides[1]]),
     )
     return tf.cast(scaled, tf.int32)
 

@@ -74,8 +74,8 @@ def of_many_scans(count: int) -> bytes:
     """Build a progressive JPEG file of 2000 by 2000 pixels with `count` scans, by repeating its last one."""
     jpeg = _jpeg("L", 2_000, progressive=True)
     scans = jpeg.count(PARTS["JPEG"])
-    last = jpeg[jpeg.rindex(PARTS["JPEG"]) : -2]
-    return jpeg[:-2] + last * (count - scans) + jpeg[-2:]
+    last_scan = jpeg[jpeg.rindex(PARTS["JPEG"]) : -2]
+    return jpeg[:-2] + last_scan * (count - scans) + jpeg[-2:]
 
 
 def _jpeg(mode: str, side: int, **options: bool) -> bytes:
@@ -86,11 +86,11 @@ def _jpeg(mode: str, side: int, **options: bool) -> bytes:
 
 def _compressed_zeros(count: int) -> bytes:
     compressor, block = zlib.compressobj(9), bytes(2**20)
-    whole_blocks, rest = divmod(count, len(block))
+    whole_blocks, remainder = divmod(count, len(block))
     return b"".join(
         [
             *(compressor.compress(block) for _ in range(whole_blocks)),
-            compressor.compress(block[:rest]),
+            compressor.compress(block[:remainder]),
             compressor.flush(),
         ]
     )

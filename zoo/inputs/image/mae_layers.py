@@ -44,9 +44,9 @@ class Restored(keras.layers.Layer):
     def build(self, shapes: Any) -> None:
         """Make the token and the positions."""
         width, patches = shapes[0][-1], shapes[1][-1]
-        start = keras.initializers.TruncatedNormal(stddev=0.02)
-        self.token = self.add_weight(name="token", shape=(1, 1, width), initializer=start)
-        self.positions = self.add_weight(name="positions", shape=(1, 1 + patches, width), initializer=start)
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(1, 1, width), initializer=initializer)
+        self.positions = self.add_weight(name="positions", shape=(1, 1 + patches, width), initializer=initializer)
 
     def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """Return [batch, 1 + patches, width]."""

@@ -71,7 +71,7 @@ def read_png(encoded: bytes) -> PngFile:
     Raises:
         ValueError: the file is cut short, or a part that is needed is damaged.
     """
-    kept, seen_types, last_type, key, has_key = [SIGNATURE], set[bytes](), b"", None, False
+    needed_parts, seen_types, last_type, key, has_key = [SIGNATURE], set[bytes](), b"", None, False
     depth = color = palette_entries = 0
     for chunk_type, data, is_intact in _chunks(encoded):
         is_needed = chunk_type in CRITICAL
@@ -99,18 +99,20 @@ def read_png(encoded: bytes) -> PngFile:
                 raise ValueError("its pixels are in two places")
         elif chunk_type == b"tRNS":
             in_order = chunk_type not in seen_types and b"IDAT" not in seen_types
-            fits = 0 < len(data) <= palette_entries if color == PALETTE else len(data) == KEY_BYTES.get(color)
-            is_needed = has_key = is_intact and in_order and fits
+            fits_color_type = (
+                0 < len(data) <= palette_entries if color == PALETTE else len(data) == KEY_BYTES.get(color)
+            )
+            is_needed = has_key = is_intact and in_order and fits_color_type
             if is_needed and color != PALETTE:
                 key = tuple(sample & ((1 << depth) - 1) for sample in struct.unpack(f">{len(data) // 2}H", data))
         if is_needed:
-            kept.append(_chunk(chunk_type, data))
+            needed_parts.append(_chunk(chunk_type, data))
         last_type = chunk_type
         if is_intact:
             seen_types.add(chunk_type)
     if last_type != b"IEND":
         raise ValueError("cut short")
-    return PngFile(b"".join(kept), depth, color, key, has_key or color in (GRAY_ALPHA, RGBA))
+    return PngFile(b"".join(needed_parts), depth, color, key, has_key or color in (GRAY_ALPHA, RGBA))
 
 
 def is_gray(encoded: bytes) -> bool:

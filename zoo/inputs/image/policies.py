@@ -122,8 +122,8 @@ def sharpness(pixels: Any, amount: Any) -> Any:
         if min(height, width) < 3:
             return colors
         rows = colors[:-2] + colors[1:-1] + colors[2:]
-        around = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-        inside = (2 * (around + 4 * colors[1:-1, 1:-1]) + 13) // 26
+        neighborhood_sums = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+        inside = (2 * (neighborhood_sums + 4 * colors[1:-1, 1:-1]) + 13) // 26
         middle = tf.concat([colors[1:-1, :1], inside, colors[1:-1, -1:]], 1)
         return tf.concat([colors[:1], middle, colors[-1:]], 0)
 

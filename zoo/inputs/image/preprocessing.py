@@ -124,17 +124,17 @@ def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int
     Raises:
         ZooError: it is so narrow that the resized image would be too large.
     """
-    least = before_crop(preprocessing)
+    smallest_size = before_crop(preprocessing)
     if preprocessing.resize_mode == "squash":
-        scaled = least
-    elif height * least[1] <= width * least[0]:
-        scaled = least[0], width * least[0] // height
+        scaled = smallest_size
+    elif height * smallest_size[1] <= width * smallest_size[0]:
+        scaled = smallest_size[0], width * smallest_size[0] // height
     else:
-        scaled = height * least[1] // width, least[1]
+        scaled = height * smallest_size[1] // width, smallest_size[1]
     # A client resizes the width first, a graph the height.
     if max(height * scaled[1], scaled[0] * width, scaled[0] * scaled[1]) > largest_scaled(preprocessing):
-        wanted = f"{preprocessing.width} by {preprocessing.height}"
-        raise ZooError(f"{width} by {height} pixels are too narrow to be scaled to cover {wanted}: crop it first")
+        network_size = f"{preprocessing.width} by {preprocessing.height}"
+        raise ZooError(f"{width} by {height} pixels are too narrow to be scaled to cover {network_size}: crop it first")
     return scaled
 
 

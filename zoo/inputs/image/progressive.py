@@ -20,13 +20,13 @@ def by_epoch(preprocessing: Preprocessing, settings: ImageSettings, epochs: int)
     Raises:
         ZooError: the images would not grow, or there are more stages than epochs.
     """
-    first, stages = settings.first_size, settings.size_stages
-    if not first:
+    first_size, stages = settings.first_size, settings.size_stages
+    if not first_size:
         return (preprocessing,) * epochs
-    full = min(preprocessing.height, preprocessing.width)
-    if first >= full:
+    full_size = min(preprocessing.height, preprocessing.width)
+    if first_size >= full_size:
         raise ZooError(
-            f"image.first_size={first} is not below the {full} pixels of the full size: "
+            f"image.first_size={first_size} is not below the {full_size} pixels of the full size: "
             "--set image.first_size to fewer, or to 0 for one size"
         )
     if stages > epochs:
@@ -34,7 +34,7 @@ def by_epoch(preprocessing: Preprocessing, settings: ImageSettings, epochs: int)
             f"image.size_stages={stages} is more than the epochs, {epochs}: --set image.size_stages to at most these, "
             "or image.first_size=0 for one size"
         )
-    shares = [(first + (full - first) * stage / (stages - 1)) / full for stage in range(stages)]
+    shares = [(first_size + (full_size - first_size) * stage / (stages - 1)) / full_size for stage in range(stages)]
     by_stage = [_scaled(preprocessing, share) for share in shares]
     return tuple(by_stage[epoch * stages // epochs] for epoch in range(epochs))
 

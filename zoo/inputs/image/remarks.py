@@ -119,8 +119,8 @@ def _advice(odd_images: Sequence[Inspection], preprocessing: Preprocessing) -> s
     """Advise another background if images are transparent and the network takes no alpha."""
     if preprocessing.channels not in (1, 3) or not any(inspection.transparent for inspection in odd_images):
         return ""
-    other = "white" if preprocessing.background != "white" else "black"
-    return f"; parts of them are transparent: train with --set image.background={other}"
+    background = "white" if preprocessing.background != "white" else "black"
+    return f"; parts of them are transparent: train with --set image.background={background}"
 
 
 def _range(largest: Sequence[int], white_level: int) -> Iterator[str]:

@@ -63,16 +63,16 @@ def _refusal(file: Any, preprocessing: Preprocessing) -> Any:
 
     def explained(size: Any) -> Any:
         pixels = tf.strings.join([tf.strings.as_string(size[1]), " by ", tf.strings.as_string(size[0]), " pixels, "])
-        wanted = f"too narrow to be scaled to cover {preprocessing.width} by {preprocessing.height}"
-        return tf.strings.join([pixels, tf.where(_is_small(size), wanted, TOO_LARGE)])
+        too_narrow = f"too narrow to be scaled to cover {preprocessing.width} by {preprocessing.height}"
+        return tf.strings.join([pixels, tf.where(_is_small(size), too_narrow, TOO_LARGE)])
 
     def by_header() -> Any:
         size = tf.cond(is_jpeg, lambda: _jpeg_size(file), lambda: _png_size(file))
         separator = tf.where(is_jpeg, PARTS["JPEG"], PARTS["PNG"])
         parts = tf.raw_ops.StringSplitV2(input=[file], sep=separator, maxsplit=MOST_PARTS + 1).values
         reason = tf.where(tf.size(parts) > MOST_PARTS + 1, TOO_MANY_PARTS, "")
-        fits = tf.logical_and(_is_small(size), scales(size, preprocessing))
-        return tf.cond(fits, lambda: reason, lambda: explained(size))
+        is_accepted = tf.logical_and(_is_small(size), scales(size, preprocessing))
+        return tf.cond(is_accepted, lambda: reason, lambda: explained(size))
 
     return tf.cond(tf.logical_or(is_jpeg, is_png), by_header, lambda: tf.constant(NEITHER))
 

@@ -61,13 +61,13 @@ def named_examples(
         frame = read_file(path, shown(path), column_names)
         frame.check_readable(column_names, shown(path))
         names, rows = features(frame)
-        others = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in column_names]
+        other_columns = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in column_names]
         try:
             column_indices = places_of(preprocessing.columns, names)
         except ZooError as error:
             raise ZooError(f"{shown(path)}: {error}") from None
-        if others:
-            leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
+        if other_columns:
+            leave_out(path, f"columns that the network does not take: {listed(other_columns, most=3)}")
         values, problems = typed(rows, column_indices, preprocessing.columns)
         remarks = unknown_words(values, preprocessing.columns)
         examples += map(NamedExample, frame.places, values, map(problems.get, range(len(values))), remarks)

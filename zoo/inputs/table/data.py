@@ -119,9 +119,9 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
         places_of(like.columns, names)
         return like
     splits = (dataset.train, dataset.validation, dataset.test)
-    train, *others = map(_rows, splits)
+    train, *other_splits = map(_rows, splits)
     row_names = [split.names(index) for split in splits for index in range(len(split))]
-    all_rows = [*train, *(row for rows in others for row in rows)]
+    all_rows = [*train, *(row for rows in other_splits for row in rows)]
     unreadable = [name for name in dataset.form if name not in names]
     columns = inferred(names, all_rows, settings, row_names.__getitem__, unreadable)
     column_indices = places_of(columns, names)
@@ -178,11 +178,13 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
                 f"numbers the rows, --set table.ignore={shown(column.name)}"
             )
         yield from _merged(column, values)
-    taken = {column.name for column in preprocessing.columns}
+    network_columns = {column.name for column in preprocessing.columns}
     ignored = named(settings.ignore, dataset.form)
-    others = [shown(name) for name in dataset.train.traits(0) if name not in taken and name not in ignored]
-    if others:
-        yield f"left out: columns that the network does not take: {listed(others, most=5)}"
+    other_columns = [
+        shown(name) for name in dataset.train.traits(0) if name not in network_columns and name not in ignored
+    ]
+    if other_columns:
+        yield f"left out: columns that the network does not take: {listed(other_columns, most=5)}"
 
 
 def _numbers(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[tuple[Column, np.ndarray]]:

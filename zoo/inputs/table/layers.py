@@ -166,8 +166,8 @@ class WordVectors(Columns):
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make a vector for each word."""
-        start = keras.initializers.RandomNormal(stddev=1 / np.sqrt(self.width))
-        self.vectors = self.add_weight(name="vectors", shape=(sum(self.counts), self.width), initializer=start)
+        initializer = keras.initializers.RandomNormal(stddev=1 / np.sqrt(self.width))
+        self.vectors = self.add_weight(name="vectors", shape=(sum(self.counts), self.width), initializer=initializer)
 
     def call(self, x: Tensor) -> Tensor:
         """Return [batch, places · width]."""

@@ -57,10 +57,10 @@ def dataset_of_frame(
 
     examples, unreadable = targets.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
     if not examples:
-        first = unreadable[0]
+        first_unreadable = unreadable[0]
         raise ZooError(
-            f"none of the {len(unreadable)} rows names {with_article(noun)} ({first.name}: {first.reason}): "
-            f"name files below {shown(root)}"
+            f"none of the {len(unreadable)} rows names {with_article(noun)} "
+            f"({first_unreadable.name}: {first_unreadable.reason}): name files below {shown(root)}"
         )
     return RawDataset(kind, targets.labels, examples, unreadable, targets.task, argument, data_dir, parts=targets.parts)
 

@@ -48,14 +48,16 @@ def fields(features: Mapping[str, Any]) -> dict[str, Field]:
     Args:
         features: TFDS' feature specifications by key, with `/` between the keys of nested ones.
     """
-    columns = {key: parts for key, feature in features.items() if (parts := list(_of_feature(key, feature)))}
+    columns = {
+        key: key_columns for key, feature in features.items() if (key_columns := list(_of_feature(key, feature)))
+    }
     name_counts = Counter(posixpath.basename(key) for key in columns)
-    named: dict[str, Field] = {}
-    for key, parts in columns.items():
+    columns_by_name: dict[str, Field] = {}
+    for key, key_columns in columns.items():
         name = posixpath.basename(key) if name_counts[posixpath.basename(key)] == 1 else key
-        for field in parts:
-            named[name if len(parts) == 1 else f"{name}_{field.place + 1}"] = field
-    return named
+        for field in key_columns:
+            columns_by_name[name if len(key_columns) == 1 else f"{name}_{field.place + 1}"] = field
+    return columns_by_name
 
 
 def _of_feature(key: str, feature: Any) -> Iterator[Field]:

@@ -19,7 +19,7 @@ def with_words_hidden(
     words. Here the unknown token replaces a token instead, so that texts keep their lengths and their batches.
     """
     hidden = generator.random(len(tokens.ids), np.float32) < share
-    ends = [preprocessing.id_of(token) for token in (preprocessing.cls_token, preprocessing.sep_token)]
-    hidden &= ~np.isin(tokens.ids, ends)
+    end_ids = [preprocessing.id_of(token) for token in (preprocessing.cls_token, preprocessing.sep_token)]
+    hidden &= ~np.isin(tokens.ids, end_ids)
     unknown = preprocessing.id_of(preprocessing.unk_token)
     return dataclasses.replace(tokens, ids=np.where(hidden, np.int32(unknown), tokens.ids))

@@ -203,8 +203,8 @@ def reference(shape: Sequence[int]) -> TextPreprocessing:
     length, count = shape
     if count < len(SPECIAL_TOKENS):
         raise ZooError(f"input_shape: the vocabulary should have at least {len(SPECIAL_TOKENS)} tokens, not {count}")
-    others = (f"token{number}" for number in range(len(SPECIAL_TOKENS), count))
-    values = {"vocabulary": (*SPECIAL_TOKENS, *others), "max_length": length}
+    other_tokens = (f"token{number}" for number in range(len(SPECIAL_TOKENS), count))
+    values = {"vocabulary": (*SPECIAL_TOKENS, *other_tokens), "max_length": length}
     return schema.parse(TextPreprocessing, values, "input_shape")
 
 

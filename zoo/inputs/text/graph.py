@@ -85,8 +85,8 @@ def _code_points(text: Any) -> tuple[Any, Any, Any]:
     widths = sum(tf.cast(code >= first, tf.int32) for first in (0, 0x80, 0x800, 0x10000))
     is_valid = tf.equal(tf.math.unsorted_segment_sum(widths, row, tf.size(text)), tf.strings.length(short))
     status = tf.where(is_long, TOO_LONG, tf.where(is_valid, "", NOT_UTF8))
-    kept = tf.gather(is_valid, row)
-    return tf.boolean_mask(row, kept), tf.boolean_mask(code, kept), status
+    is_kept = tf.gather(is_valid, row)
+    return tf.boolean_mask(row, is_kept), tf.boolean_mask(code, is_kept), status
 
 
 def _words(row: Any, code: Any, preprocessing: TextPreprocessing) -> Words:
@@ -102,8 +102,8 @@ def _words(row: Any, code: Any, preprocessing: TextPreprocessing) -> Words:
     row = tf.gather(row, source)
     if preprocessing.strip_accents:
         value = _sorted_marks(row, value)
-        kept = tf.not_equal(_role(value), REMOVED)
-        row, value = tf.boolean_mask(row, kept), tf.boolean_mask(value, kept)
+        is_kept = tf.not_equal(_role(value), REMOVED)
+        row, value = tf.boolean_mask(row, is_kept), tf.boolean_mask(value, is_kept)
     role = _role(value)
     begins = tf.equal(role, ALONE) | tf.not_equal(_before(role, SPACE), PART) | tf.not_equal(_before(row, NONE), row)
     return Words(row, value % CODES, begins).where(tf.not_equal(role, SPACE))
@@ -168,8 +168,8 @@ def _tokens(words: Words, preprocessing: TextPreprocessing) -> tuple[Any, Any]:
     unknown = (tf.math.unsorted_segment_max(stuck, word, count) > 0) | (ends - first > preprocessing.longest_word)
     is_unknown = tf.gather(unknown, word)
     token = tf.where(is_unknown, preprocessing.id_of(preprocessing.unk_token), token)
-    taken = tf.where(is_unknown, words.begins, is_start)
-    return tf.boolean_mask(words.row, taken), tf.boolean_mask(token, taken)
+    is_token = tf.where(is_unknown, words.begins, is_start)
+    return tf.boolean_mask(words.row, is_token), tf.boolean_mask(token, is_token)
 
 
 def _longest(words: Words, end: Any, preprocessing: TextPreprocessing) -> tuple[Any, Any]:

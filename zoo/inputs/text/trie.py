@@ -35,20 +35,20 @@ class Trie:
 def trie(preprocessing: TextPreprocessing) -> Trie:
     """Return the tree of a vocabulary."""
     edges: dict[int, int] = {}
-    ends: dict[int, int] = {}
+    ids_of_nodes: dict[int, int] = {}
     for number, token in enumerate(preprocessing.vocabulary):
-        _insert(edges, ends, BEGIN, token, number)
+        _insert(edges, ids_of_nodes, BEGIN, token, number)
         if token.startswith(preprocessing.continuing):
-            _insert(edges, ends, CONTINUE, token.removeprefix(preprocessing.continuing), number)
+            _insert(edges, ids_of_nodes, CONTINUE, token.removeprefix(preprocessing.continuing), number)
     tokens = np.full(len(edges) + 2, NONE, np.int32)
-    tokens[list(ends)] = list(ends.values())
+    tokens[list(ids_of_nodes)] = list(ids_of_nodes.values())
     keys = np.array(list(edges), np.int64)
     order = np.argsort(keys)
     return Trie(keys[order], np.array(list(edges.values()), np.int32)[order], tokens)
 
 
-def _insert(edges: dict[int, int], ends: dict[int, int], node: int, characters: str, token_id: int) -> None:
+def _insert(edges: dict[int, int], ids_of_nodes: dict[int, int], node: int, characters: str, token_id: int) -> None:
     for character in characters:
         node = edges.setdefault(node * CODES + ord(character), len(edges) + 2)
     if characters:
-        ends[node] = token_id
+        ids_of_nodes[node] = token_id

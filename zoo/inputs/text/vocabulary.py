@@ -206,13 +206,13 @@ def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         raise ZooError(f"{path} and {CONFIG} disagree about do_lower_case: correct the one that is wrong")
     vocabulary = _in_order(path, model["vocab"])
     _check_added(path, document["added_tokens"], vocabulary)
-    before, after = _around(path, document["post_processor"], model["vocab"])
+    token_before, token_after = _around(path, document["post_processor"], model["vocab"])
     padding = document["padding"] or {}
     return {
         **options,
         "vocabulary": vocabulary,
-        "cls_token": before,
-        "sep_token": after,
+        "cls_token": token_before,
+        "sep_token": token_after,
         "pad_token": _token(config, "pad_token", padding.get("pad_token", "[PAD]")),
         "unk_token": model["unk_token"],
         "continuing": model["continuing_subword_prefix"],
