@@ -42,7 +42,7 @@ PROCESSOR = "processor_config.json"
 """The file of transformers with the feature extractor and the tokenizer of a network for transcripts."""
 
 SHORTEST_FILE = 0.001
-"""The least seconds of a clip; fewer samples may be none at another rate."""
+"""The least seconds of a clip; resampling may leave no samples of a shorter clip."""
 
 SHORTEST = 0.1
 """The least seconds of the clips of a pulled network."""
@@ -191,7 +191,7 @@ def kept(examples: Examples, preprocessing: AudioPreprocessing) -> tuple[Example
     if not preprocessing.is_open:
         return examples, ()
     seconds = np.array([examples.traits(index).seconds for index in range(len(examples))])
-    # As long as soxr makes a clip of another rate.
+    # The rounding is that of soxr, which decides the length of a resampled clip.
     is_too_long = np.floor(seconds * preprocessing.rate + 0.5) > preprocessing.longest
     if not is_too_long.any():
         return examples, ()

@@ -28,7 +28,7 @@ def normalized(waveform: Any) -> Any:
     import tensorflow as tf
 
     difference = waveform - tf.reduce_mean(waveform, 1, keepdims=True)
-    # As a power, which the ONNX export recognizes as a part of a normalization.
+    # `tf.pow` instead of `tf.square`, because the ONNX export recognizes a power as a part of a normalization.
     variance = tf.reduce_mean(tf.pow(difference, 2.0), 1, keepdims=True)
     return difference / tf.sqrt(variance + EPSILON)
 

@@ -35,7 +35,7 @@ AT_ONCE = 65_536
 header."""
 
 LOUDEST = 32_768.0
-"""The largest sample of a file of floating-point numbers, where 1 is full scale."""
+"""The largest sample that is accepted in a file of floating-point numbers, where 1 is full scale."""
 
 LONGEST = 30.0
 """Seconds; the longest clip that a network takes."""
@@ -58,17 +58,17 @@ class AudioPreprocessing:
     """The preprocessing of a network's clips.
 
     Attributes:
-        kind: of the input.
+        kind: the kind of input.
         rate: samples a second.
-        samples: of a clip, as the network takes it; 0 where it takes clips of any length up to `LONGEST`.
+        samples: the length of a clip that the network takes; 0 where it takes clips of any length up to `LONGEST`.
         short: `loop` repeats a clip that is too short from its start, `pad` puts it in the middle of zeros.
         front: the network's input: `log_mel`, or `waveform`.
-        bands: of the log-mel spectrogram.
-        frame: the length of its frames, in samples.
+        bands: the number of bands of the log-mel spectrogram.
+        frame: the length of the frames of the spectrogram, in samples.
         hop: the distance between two frames' starts, in samples.
-        mean: one number a band, subtracted from the logarithms; empty for none.
-        std: one number a band, which the difference is divided by; empty for none.
-        clip_norm: whether a waveform is brought to mean 0 and variance 1, clip by clip, as Wav2Vec 2.0 wants it.
+        mean: a number for each band, which is subtracted from the logarithms; empty if nothing is subtracted.
+        std: a number for each band, by which the difference is divided; empty if nothing is divided.
+        clip_norm: whether a waveform is brought to mean 0 and variance 1, clip by clip, as Wav2Vec 2.0 needs it.
     """
 
     kind: Literal["audio"] = "audio"

@@ -59,7 +59,7 @@ RESONANCE = 60.0
 
 
 def clips(per_word: int, seed: int, words: dict[str, str] = WORDS) -> Iterator[tuple[str, bytes]]:
-    """Yield `per_word` clips of each word, as the word and a 16-bit WAV file; every clip has another voice."""
+    """Yield `per_word` clips of each word, as the word and a 16-bit WAV file; every clip has a new voice."""
     generator = np.random.default_rng(seed)
     for _ in range(per_word):
         for word, sounds in words.items():

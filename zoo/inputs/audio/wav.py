@@ -31,12 +31,12 @@ class Wav:
 
     Attributes:
         encoding: `PCM` for integer samples, else another code of Microsoft's list.
-        channels: their number; a frame has one sample of each.
+        channels: the number of channels; a frame has one sample of each.
         rate: frames a second.
-        frame_size: bytes of a frame.
-        bits: of a sample.
+        frame_size: the bytes of a frame.
+        bits: the bits of a sample.
         start: the offset of the first sample in the file, in bytes.
-        size: of all samples, in bytes, as claimed.
+        size: the bytes of all samples, as the header claims.
     """
 
     encoding: int

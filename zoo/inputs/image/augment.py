@@ -25,7 +25,7 @@ SMALLEST_ERASED, LARGEST_ERASED, ERASED_RATIO = 0.02, 0.4, 1 / 0.3
 """The area of an erased rectangle as a share of the image's, and its largest aspect ratio (Zhong et al., section 4)."""
 
 RATIOS = (1, 2, 4, 8)
-"""The factors by which libjpeg can shrink an image while it decodes, at less than the cost of the whole."""
+"""The factors by which libjpeg can shrink an image while it decodes, which costs less than decoding it whole."""
 
 
 def more_numbers(settings: ImageSettings) -> tuple[int, int, int]:

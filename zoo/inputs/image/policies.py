@@ -96,7 +96,7 @@ def color(pixels: Any, amount: Any) -> Any:
 
 
 def contrast(pixels: Any, amount: Any) -> Any:
-    """Make the contrast stronger, or weaker with an amount below 0; -1 leaves one gray."""
+    """Make the contrast stronger, or weaker with an amount below 0; -1 leaves a single shade of gray."""
     import tensorflow as tf
 
     def mean(colors: Any) -> Any:
@@ -168,10 +168,10 @@ class Operation:
     """An operation on images.
 
     Attributes:
-        apply: from an image and an amount to an image of the same shape.
+        apply: the function of an image and an amount, which returns an image of the same shape.
         randaugment: its greatest amount in RandAugment. The amounts are those of the papers, with translations as
             shares of the side.
-        trivialaugment: its greatest amount in TrivialAugment, of the wide search space.
+        trivialaugment: its greatest amount in the wide search space of TrivialAugment.
         signed: whether half of all amounts are negative.
         colored: whether it changes only images with colors.
     """

@@ -75,13 +75,13 @@ class Preprocessing:
 
     Attributes:
         kind: the kind of input.
-        height: of the network's input, in pixels.
-        width: of the network's input, in pixels.
+        height: the height of the network's input, in pixels.
+        width: the width of the network's input, in pixels.
         channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
-        mean: one number a channel, subtracted from levels between 0 (black) and 1 (white).
-        std: one number a channel, which the difference is divided by.
+        mean: a number for each channel, which is subtracted from levels between 0 (black) and 1 (white).
+        std: a number for each channel, by which the difference is divided.
         crop_pct: the share of the resized image's side that the center crop keeps.
-        interpolation: of the resize.
+        interpolation: the method that resizes images.
         resize_mode: `shortest` keeps the aspect ratio, and the crop removes what is too long; `squash` does not.
         white_level: the 16-bit sample that is white, such as 4095 if images use 12 of the bits. A sample becomes
             `sample * 256 // (white_level + 1)`, at most 255.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 SMALLEST_CROP, CROP_RATIO = 0.2, 4 / 3
-"""The least area of a crop in pretraining, as a share of the image's, and its largest aspect ratio, where nobody names
-others."""
+"""The least area of a crop in pretraining, as a share of the image's, and its largest aspect ratio, where the recipe
+states no others."""
 
 CROPS: Mapping[str, Any] = {
     "image.size": 224,

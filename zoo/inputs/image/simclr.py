@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 MOST_HIDDEN = 512
-"""The most units of the projection's hidden layer, which otherwise has as many as the network has features."""
+"""The most units of the projection's hidden layer; a network with fewer features has a unit for each of them."""
 
 recipe = for_pretraining
 

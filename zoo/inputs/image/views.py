@@ -22,13 +22,13 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 
 STRONG: Literal["randaugment"] = "randaugment"
-"""The policy of strong views, where nobody names one."""
+"""The policy of strong views where the recipe has none."""
 
 SHARE_CUT, LEVEL, CUT_NUMBERS = 0.5, 128, 2
 """The side of the square that is cut out, as a share of the image's, its level, and its random numbers."""
 
 View = Callable[[Any, Any, Any], Any]
-"""From an encoded image, random numbers in [0, 1) and the number of the view to pixels, uint8."""
+"""A function of an encoded image, random numbers in [0, 1) and the number of the view, which returns pixels, uint8."""
 
 
 def distorting(preprocessing: Preprocessing, settings: ImageSettings, color: float, blur: float) -> tuple[View, int]:

@@ -32,11 +32,11 @@ class Bundled:
     """A table of numbers.
 
     Attributes:
-        names: of its columns.
-        rows: float values, in the columns' own units.
+        names: the names of its columns.
+        rows: float values, in the units of the data.
         labels: the names of the classes; empty where the targets are values.
         targets: the index of each row's class in `labels`, or its value.
-        license: of the data.
+        license: the license of the data.
     """
 
     names: tuple[str, ...]
@@ -56,7 +56,7 @@ def bundled(name: str) -> Bundled:
 
     if name not in LICENSES:
         raise ZooError(f"scikit-learn ships no table '{name}': {did_you_mean(name, LICENSES)}")
-    # In the units of the data: scikit-learn scales the columns of this table by default.
+    # By default, scikit-learn scales the columns of this table, so that they lose their units.
     options = {"scaled": False} if name == "diabetes" else {}
     loaded = getattr(datasets, f"load_{name}")(**options)
     labels: Sequence[str] = getattr(loaded, "target_names", ())

@@ -25,13 +25,13 @@ Row = Sequence[Value]
 Kind = Literal["number", "boolean", "date", "word"]
 
 MOST_WORDS = 1000
-"""The most words of a column that have codes of their own; rarer ones are treated as words that were never seen."""
+"""The most words of a column that have codes; rarer words are treated as words that were never seen."""
 
 LONGEST_NAME = 200
 """The most characters of a column's name."""
 
 FEWEST_IDENTIFIERS = 10
-"""The least number of rows in which a column of different values counts as one of identifiers."""
+"""A column with fewer values never counts as a column of identifiers."""
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?"))
 """Cells of a file that stand for a missing value, in lower case."""
@@ -91,8 +91,8 @@ class Column:
     Attributes:
         name: its name in the header.
         kind: the type of its values.
-        mean: of the features that are not missing: numbers, booleans as 0 and 1, dates in days; 0 for words.
-        std: of the same; 1 where all are equal, and for words.
+        mean: the mean of the features that are not missing: numbers, booleans as 0 and 1, dates in days; 0 for words.
+        std: the std of the same features; 1 where all are equal, and for words.
         missing: whether training rows lack a value.
         words: the words that have codes, the most frequent one first; for words only.
         knots: ascending quantiles of the features, for numbers and dates only.
@@ -121,7 +121,7 @@ class Column:
 class TableSettings:
     """The columns of a table: those to `ignore`, and those whose numbers are `words`, such as postal codes.
 
-    A column that is named in `words` is never refused as one of identifiers.
+    A column that is named in `words` is never refused as a column of identifiers.
     """
 
     kind: Literal["table"] = "table"
@@ -226,7 +226,7 @@ def inferred(
     """Return the columns of a table that a network may use, without statistics.
 
     Args:
-        names: of all columns that can be read.
+        names: the names of all columns that can be read.
         rows: all rows, whose numbers may be floats or strings.
         settings: the columns that are ignored, and those that are words.
         row_name: turns the index of a row into its name in messages.
@@ -256,7 +256,7 @@ def inferred(
 
 
 def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the columns that settings name; join again the parts of names that were cut at their commas."""
+    """Return the columns that settings name; a name that was cut at its commas is joined again."""
     named_columns, rest = [], list(wanted)
     while rest:
         candidates = [column_name(",".join(rest[:count])) for count in range(1, len(rest) + 1)]
@@ -274,7 +274,7 @@ def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Suggest the column that is nearest to a name, or list the first columns where none is near."""
+    """Suggest the column whose name is most like `name`, or list the first columns if no name is like it."""
     shown_names = [shown(column) for column in names]
     suggestion = did_you_mean(name, shown_names)
     return suggestion if suggestion.startswith("did") else f"known: {listed(shown_names)}"

@@ -91,11 +91,11 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
 FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
 RECORDS = (object, None)
-"""Rows are not files of their own."""
+"""No classes: `inspect` returns no examples, because a row of a table is not a file."""
 
 
 def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
-    """Refuse a file, because rows are not files of their own."""
+    """Refuse a file, because a row of a table is not a file."""
     raise ZooError("a row of a table is not a file: write csv:FILE")
 
 
@@ -267,7 +267,7 @@ def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]
 
 
 def damaged(raw: Row, preprocessing: TablePreprocessing) -> dict[str, Any]:
-    """Return the row with a wrong value in the first column of each type but words, because any text may be a word."""
+    """Return the row with a wrong value in the first column of each type except words, because any text is a word."""
     damaged_rows: dict[str, Any] = {}
     for index, column in enumerate(preprocessing.columns):
         if column.kind in WRONG:
@@ -282,5 +282,5 @@ def hostile() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def client_tolerance(preprocessing: TablePreprocessing) -> float:
-    """Return 0: both renderings are equal."""
+    """Return 0: clients and graphs compute equal features."""
     return 0.0

@@ -57,7 +57,7 @@ QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*"')
 
 @dataclass(frozen=True)
 class Frame:
-    """A table as files have it.
+    """A table as it is in files.
 
     Attributes:
         names: the names of the columns.
@@ -141,7 +141,7 @@ def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
 
     Args:
         paths: the files.
-        names: their names as `files` returns them, such as URLs; without them, the paths are the names.
+        names: the names of the files as `files` returns them, such as URLs; by default, their paths.
 
     Raises:
         ZooError: a file is missing, damaged, too large or no table, the files differ in their columns, or some of
@@ -166,12 +166,12 @@ def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
 
 
 def _stem(path: Path) -> str:
-    """Return the name of a file up to its first point, in lower case."""
+    """Return the name of a file up to its first dot, in lower case."""
     return path.name.partition(".")[0].lower()
 
 
 def _split_in_words(name: str) -> str | None:
-    """Return the split that a word in a name looks like; None if none or several do."""
+    """Return the split that a word of a name looks like; None if no words or words for several splits do."""
     splits = {like_a_split(word) for word in re.split(r"[\W_0-9]+", name)} - {None}
     return splits.pop() if len(splits) == 1 else None
 
@@ -296,7 +296,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str, title: str, taken: Sequence
 def _delimiter(text: str) -> str:
     """Return the delimiter in the names of the columns that divides all first records into the same number of cells.
 
-    If several do, or none does, it is the most frequent one in the names.
+    If several delimiters do, or none does, return the delimiter that is most frequent in the names.
     """
     start = text[:LONGEST_HEADER]
     header = QUOTED.sub("", start).partition("\n")[0]
@@ -355,7 +355,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     """Return the names of columns, without spaces around them and in Unicode's form NFC.
 
     Raises:
-        ZooError: there are too many, or one is empty, too long or there twice.
+        ZooError: there are too many, or a name is empty, too long or repeated.
     """
     names = [column_name(name) for name in names]
     if not any(names):

@@ -16,7 +16,7 @@ from zoo.inputs.table.preprocessing import TablePreprocessing
 Tensor = Any  # keras.KerasTensor, for which Keras ships no types
 
 NARROWEST = 1000 * float(np.finfo(np.float32).eps)
-"""The least width of an interval of `Pieces`, as a share of the numbers from which float32 computes its ends."""
+"""The least width of an interval of `Pieces`, as a share of the greatest number in the computation of its ends."""
 
 
 def numbers(preprocessing: TablePreprocessing) -> list[int]:

@@ -211,7 +211,7 @@ def suiting(columns: Sequence[Column], rows: Sequence[Row]) -> TablePreprocessin
 
 
 def _frequent(values: Sequence[Value]) -> tuple[str, ...]:
-    """Return the most frequent words, the most frequent first; equally frequent ones in the order of the alphabet."""
+    """Return the most frequent words by falling frequency; words of equal frequency are in alphabetical order."""
     counts = Counter(str(value) for value in values if not is_missing(value))
     return tuple(sorted(counts, key=lambda word: (-counts[word], word))[:MOST_WORDS])
 
@@ -220,7 +220,7 @@ def _described(column: Column, features: np.ndarray) -> Column:
     present = features[~np.isnan(features)]
     missing = len(present) < len(features)
     if not len(present):
-        # All are missing: a feature for that would be the same in all training rows.
+        # All values are missing: an indicator of missing values would be equal in all training rows.
         return column
     if column.kind == "word":
         return replace(column, missing=missing)

@@ -27,7 +27,7 @@ class Field:
     """A column within records.
 
     Attributes:
-        key: of the feature, with `/` between the keys of nested ones.
+        key: the key of the feature, with `/` between the keys of nested features.
         place: the index of the value in the feature.
         value: turns what a record stores into a value.
         is_class: whether the values are the names of classes.

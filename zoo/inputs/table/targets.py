@@ -23,10 +23,10 @@ MOST_TARGETS = 16
 """The most columns that one network predicts."""
 
 MOST_CLASSES, ROWS_A_CLASS = 20, 5
-"""The most integers that are read as classes, and how often they must occur on average; else they are values."""
+"""Integers are read as classes if at most 20 are different and each occurs in 5 rows on average, else as values."""
 
 NO_WORD = frozenset(("",))
-"""Cells of classes that stand for a missing one."""
+"""Cells that stand for a missing class."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Targets:
     """The columns to predict: one, or several.
 
     Attributes:
-        names: of the columns.
+        names: the names of the columns.
         task: classes or values; `several` where there are several columns, `unlabeled` where there is none.
         labels: the names of the classes, or of the value, or those of all columns.
         parts: the targets where there are several.
-        values: for each row the target as `zoo.data.example.Example` has it, or the name of a column that is empty.
+        values: for each row its target, as `zoo.data.example.Example` has it, or the name of a column that is empty.
     """
 
     names: tuple[str, ...]

@@ -49,7 +49,7 @@ class Characters:
 
 
 def characters(preprocessing: TextPreprocessing) -> Characters:
-    """Return the tables of a tokenizer; they take seconds, once for each choice of options."""
+    """Return the tables of a tokenizer; to compute them takes seconds, once for each choice of options."""
     return _characters(
         preprocessing.clean_text,
         preprocessing.handle_chinese_chars,
@@ -151,7 +151,7 @@ def _changes(normalizer: Any) -> dict[str, str]:
 
 @functools.cache
 def _roles() -> np.ndarray:
-    """Return the role of each code point for BertPreTokenizer, uint8."""
+    """Return the role that each code point has in BertPreTokenizer, uint8."""
     pre_tokenizer = import_tokenizers().pre_tokenizers.BertPreTokenizer()
     roles = np.full(CODE_POINTS, PART, np.uint8)
     for chunk in _chunks():

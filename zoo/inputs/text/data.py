@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 USUAL_LENGTH = 128
-"""The most tokens of a text, where nobody names another number."""
+"""The most tokens of a text where the settings state no number."""
 
 USUAL_UNKNOWN = 0.05
 """The share of unknown tokens above which a remark mentions them."""

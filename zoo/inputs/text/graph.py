@@ -212,7 +212,7 @@ def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) 
     count = tf.minimum(_count_at_most(row, rows) - first, preprocessing.max_length - SPECIAL)
     column = tf.range(tf.reduce_max(tf.concat([count, [0]], 0)) + SPECIAL)
     pad, _, before, after = map(preprocessing.id_of, preprocessing.special_tokens)
-    # One more token, because nothing can be gathered from the tokens of a batch of empty texts.
+    # An additional token, because nothing can be gathered from the tokens of a batch of empty texts.
     tokens = tf.concat([token, [pad]], 0)
     last = count[:, None] + 1
     ids = tf.gather(tokens, tf.clip_by_value(first[:, None] + column - 1, 0, tf.size(token)))

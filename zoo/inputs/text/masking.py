@@ -28,7 +28,7 @@ MASKED, REPLACED = 0.8, 0.1
 """The shares of the hidden tokens that `MASK` and a random token replace; the others stay as they are."""
 
 EPOCHS, RATE = 30, 5e-4
-"""The epochs and the learning rate where nobody names others; Devlin et al. take 1e-4 for batches of 256 texts."""
+"""The epochs and the learning rate where the recipe states no others; Devlin et al. take 1e-4 for batches of 256."""
 
 
 def recipe(recipe: Recipe) -> Recipe:
@@ -100,7 +100,7 @@ def hidden(ids: Any, random: Any, preprocessing: TextPreprocessing, share: float
         ids: int64 [batch, length].
         random: float32 [batch, length, 3] in [0, 1): they decide which tokens are hidden, whether `MASK`, a random
             token or the token itself stands there, and which random token.
-        preprocessing: whose special tokens are never hidden.
+        preprocessing: the preprocessing of the network, whose special tokens are never hidden.
         share: the share of the tokens that is hidden.
 
     Returns:

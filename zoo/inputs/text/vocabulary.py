@@ -24,7 +24,7 @@ LENGTHS = (
 """Files and the key in each that states the most tokens of a text, in order of precedence."""
 
 UNKNOWN_LENGTH = 10**9
-"""Transformers writes a `model_max_length` beyond this where it knows none."""
+"""The library transformers writes a `model_max_length` beyond this where it knows no length."""
 
 MODELS = ("Bert", "DistilBert", "Electra", "MobileBert", "ConvBert", "SqueezeBert")
 """Models of transformers whose `vocab.txt` goes with BERT's tokenizer."""
@@ -59,7 +59,7 @@ def trained(
     Args:
         texts: those of the training split.
         size: the most tokens, the special ones among them. Few texts give fewer.
-        max_length: of the network, in tokens.
+        max_length: the most tokens of a text that the network takes.
         lowercase: as in `TextPreprocessing`.
         strip_accents: as in `TextPreprocessing`; None takes the value of `lowercase`.
 
@@ -105,8 +105,8 @@ def _joined(words: collections.Counter[str], size: int, preprocessing: TextPrepr
     characters = sorted({*ranked[:limit], *whole_words[: size // SHARE_OF_WORDS]})
     first_characters = {word[0] for word in words}
     later_characters = {character for word in words for character in word[1:]}
-    # The trainer numbers characters that it is not given in the order of a hash table, which differs from process to
-    # process. Given all characters as special tokens, it joins the same pairs each time.
+    # The trainer finds characters that it is not given by itself, and numbers them in the order of a hash table, which
+    # differs from process to process. If all characters are given as special tokens, it joins the same pairs each time.
     initial_tokens = [
         *SPECIAL_TOKENS,
         *(character for character in characters if character in first_characters),
@@ -132,8 +132,8 @@ def read(folder: Path, max_length: int | None = None) -> TextPreprocessing:
     """Read the tokenizer of a folder that transformers or sentence-transformers wrote.
 
     Args:
-        folder: with `tokenizer.json`, or with `vocab.txt` and `tokenizer_config.json`.
-        max_length: in tokens; None takes it from the files.
+        folder: the folder, with `tokenizer.json`, or with `vocab.txt` and `tokenizer_config.json`.
+        max_length: the most tokens of a text; None takes the number from the files.
 
     Raises:
         ZooError: files are missing or damaged, or zoo cannot put the tokenizer into a graph.
