@@ -133,7 +133,7 @@ def form(examples: Sequence[Example]) -> Form:
 
 
 def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing | None) -> AudioPreprocessing:
-    """Return the preprocessing `like` of pretrained weights, or one that suits the data, changed as the settings ask.
+    """Return the preprocessing `like` of pretrained weights, or one that suits the data, with the settings' changes.
 
     Bands are normalized by their statistics over the training split, unless the weights bring statistics for the same
     rate, on which the bands depend.
@@ -310,8 +310,8 @@ def stand_ins() -> tuple[Examples, str]:
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
     """Return a stereo WAV file that has to be cut, whose sound is the first clip, and then WAV files of all clips.
 
-    Long recordings are cut to twice the length that the network takes, because the artifact keeps them. At the
-    network's rate, a clip may have more samples than a file may have; its file ends with the most.
+    Long recordings are cut to twice the length that the network takes, because the artifact keeps them. A clip that
+    has more than `MOST_SAMPLES` samples at the network's rate is cut to that number.
     """
     rate = preprocessing.rate
     longest = MOST_SAMPLES if preprocessing.is_open else min(MOST_SAMPLES, 2 * preprocessing.usual)

@@ -19,7 +19,7 @@ MOST_OVERSHOOT = 1.5
 class RecordClip:
     """A clip in a record file: the feature `key` of the tf.Example in the `length` bytes from `offset` on.
 
-    `rate` and `channels` are those of samples that are stored as numbers.
+    `rate` and `channels` describe samples that are stored as numbers.
     """
 
     path: str

@@ -30,7 +30,7 @@ def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[A
 
     Args:
         files: string [batch], any bytes.
-        preprocessing: that of the network.
+        preprocessing: the preprocessing of the network.
 
     Returns:
         The waveforms, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a

@@ -14,7 +14,7 @@ JITTERED, GRAY = 0.8, 0.2
 """The share of images whose colors change, and the share that become gray."""
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.8, 0.8, 0.8, 0.2
-"""The most by which each changes at a strength of 1; that of the hue is in turns of the color circle."""
+"""The greatest change of each at a strength of 1; the change of the hue is in turns of the color circle."""
 
 LUMA = (0.299, 0.587, 0.114)
 """The weights of ITU-R 601, which zoo uses everywhere to make images gray."""

@@ -60,10 +60,10 @@ class ImageTraits:
     """The properties of an image that are known without decoding it again.
 
     Attributes:
-        height: in pixels.
-        width: in pixels.
+        height: the height in pixels.
+        width: the width in pixels.
         gray: whether it has no colors.
-        damage: libjpeg's complaint, if it decodes with pixels missing; empty for an undamaged image.
+        damage: libjpeg's complaint, if the image can be decoded but lacks pixels; empty for an undamaged image.
     """
 
     height: int

@@ -49,9 +49,9 @@ class PngFile:
 
     Attributes:
         encoded: the file without its other parts, such as texts, color profiles and animation frames.
-        depth: bits of a sample.
+        depth: the bits of a sample.
         color: the color type.
-        key: the transparent color of a gray or RGB image, one sample a channel; None if there is none.
+        key: the transparent color of a gray or RGB image, a sample for each channel; None if no color is transparent.
         transparent: whether it has alpha of any kind.
     """
 

@@ -244,8 +244,8 @@ def _choices(channels: int) -> list[Operation]:
 def _dispatcher(shape: tuple[int, int, int]) -> Callable[[Any, Any, Any], Any]:
     """Return a function of an image of a shape, the index of an operation in `_choices`, and an amount.
 
-    It is traced once in a process. Tracing all operations takes a third of a second, which each epoch would otherwise
-    spend again, once for each operation that an image goes through.
+    The function is traced once in a process. Tracing all operations takes a third of a second. Without this function,
+    each epoch would trace them again, once for each operation that the policy applies to an image.
     """
     import tensorflow as tf
 

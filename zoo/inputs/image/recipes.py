@@ -110,7 +110,7 @@ SHARED: Mapping[str, NamedRecipe] = {
 def for_pretraining(recipe: Recipe) -> Recipe:
     """Return a recipe whose images are cropped, and which keeps the last weights.
 
-    The recipe of a family with another kind of input has no crops: its method is refused later.
+    The recipe of a family with another kind of input has no crops; the method refuses such a family later.
     """
     images = recipe.input
     if hasattr(images, "smallest_crop"):

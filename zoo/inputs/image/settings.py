@@ -29,7 +29,7 @@ class ImageSettings:
 
     `flip` mirrors half of the images left to right, which suits photographs and ruins digits and letters. `shift` moves
     an image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
-    random crop, as a share of the part that evaluation shows, that is scaled back to full size; 1 means no such crop.
+    random crop, as a share of the part that evaluation shows; the crop is scaled to full size, and 1 means no crop.
     `crop_ratio` is the largest aspect ratio of such a crop, in units of the image's, and its inverse the smallest.
 
     `policy` changes shape and color of each image by random operations, see `zoo.inputs.image.policies`:

@@ -25,7 +25,7 @@ recipe = for_pretraining
 
 
 def check(family: Family, recipe: Recipe) -> None:
-    """Raise ZooError where the family does not take images, or an image would be compared with a part of its batch."""
+    """Raise ZooError where the family takes no images, or an image would be compared with only a part of its batch."""
     if family.input != "image":
         raise ZooError(f"simclr compares images, and {family.name} takes {find(family.input).plural}: name another")
     if recipe.accumulate > 1:

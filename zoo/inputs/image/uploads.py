@@ -25,7 +25,7 @@ def uploaded_pixels(encoded: Any, preprocessing: Preprocessing) -> tuple[Any, An
 
     Args:
         encoded: string [batch], any bytes.
-        preprocessing: that of the network.
+        preprocessing: the preprocessing of the network.
 
     Returns:
         The pixels, uint8 [batch, height, width, channels], 0 for a refused image; and the status, string [batch], the

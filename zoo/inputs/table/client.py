@@ -50,7 +50,7 @@ __all__ = [
 def named_examples(
     paths: Sequence[Path], preprocessing: TablePreprocessing, leave_out: Callable[[Path, str], None]
 ) -> list[NamedExample]:
-    """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
+    """Read the rows of files by the names of their columns; `leave_out` gets the columns that the network ignores.
 
     Raises:
         ZooError: a file is not a table, or lacks a column.

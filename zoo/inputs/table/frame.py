@@ -100,9 +100,8 @@ class Frame:
 def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[str, Path]:
     """Return the files of `FILE[,FILE…]`, in `folder` if it is given, by names with which to read them again.
 
-    Files of several folders are looked for in the same folders below `folder`, and in `folder` itself.
-
-    `say` is called for files that are copied from a store.
+    If the files lie in several folders, each is looked for in the same folder below `folder`, and in `folder` itself.
+    `say` gets a message for each file that is copied from a store.
 
     Raises:
         ZooError: a file is named twice, or cannot be copied.
@@ -232,7 +231,7 @@ def read_file(path: Path, title: str, taken: Sequence[str] = ()) -> Frame:
 
     Args:
         path: the file.
-        title: the file as the names of its rows call it.
+        title: the name of the file in the names of its rows.
         taken: the columns that the network takes, if there is one: a first line that has them all names columns, even
             if the names are numbers.
 

@@ -241,8 +241,8 @@ class Pieces(Columns):
 def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], list[float], list[float]]:
     """Return the arguments of `Pieces` for standardized columns: at most `most` intervals for each.
 
-    Beside a few huge numbers, the quantiles of the others nearly coincide when they are standardized. Each interval is
-    therefore so wide that float32 tells its ends apart, see `NARROWEST`.
+    If a column has a few huge numbers, the standardized quantiles of its other numbers nearly coincide. Therefore each
+    interval is so wide that float32 tells its ends apart, see `NARROWEST`.
     """
     indices, start, end = [], [], []
     for index, number in enumerate(numbers(preprocessing)):

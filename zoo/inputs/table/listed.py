@@ -35,9 +35,9 @@ def dataset_of_frame(
 ) -> RawDataset:
     """Return the examples of a kind of input in the files that a column names; `target` names columns of targets.
 
-    A name is a path from `folder`, that of the table. Each file is read whole, to find damage. Rows without a target
-    are unreadable, and so is a file that is not an example of the kind, is larger than those of a folder may be, or
-    lies elsewhere. The option that names the column has the name of the kind.
+    A name is a path relative to `folder`, the folder of the table. Each file is read whole, to find damage. Rows
+    without a target are unreadable, and so are rows whose file is not an example of the kind, is too large, or lies
+    outside of `folder`. The option that names the column has the name of the kind.
 
     Raises:
         ZooError: there is no such column, it is also a target, the target has no values, or no file is an example.
@@ -68,8 +68,8 @@ def dataset_of_frame(
 def _inside(root: Path, cell: Any) -> Path:
     """Return the file that a cell names, without links.
 
-    Spaces around the name do not count unless the file has them, and the name may be in another Unicode form than that
-    of the file: systems differ in the form that they write.
+    Spaces around the name are ignored unless the file has them. The name may be in another form of Unicode than that of
+    the file, because systems differ in the form that they write.
 
     Raises:
         ZooError: it is not a name, or the file is not below `root`.

@@ -29,7 +29,7 @@ class Field:
     Attributes:
         key: the key of the feature, with `/` between the keys of nested features.
         place: the index of the value in the feature.
-        value: turns what a record stores into a value.
+        value: the function that turns a stored value into a value of a table.
         is_class: whether the values are the names of classes.
     """
 
@@ -105,7 +105,7 @@ def row(values: Mapping[str, Any], columns: Mapping[str, Field]) -> tuple[Value,
 
     Args:
         values: the features of a tf.Example by key.
-        columns: see `fields`.
+        columns: the columns by name, see `fields`.
 
     Raises:
         ZooError: a text is not UTF-8; the message is words that follow the record's name.

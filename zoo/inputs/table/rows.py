@@ -67,7 +67,7 @@ def _word(value: Value) -> str | None:
 
 
 def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str | None]:
-    """Return for each row the words in it that a network does not know, with their columns; None if there are none."""
+    """Return a remark on the words of each row that a network does not know, with their columns; None without any."""
     unknown: list[list[str]] = [[] for _ in rows]
     for index, column in enumerate(columns):
         if column.kind == "word":
@@ -84,8 +84,9 @@ def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str | 
 def row_digests(rows: Sequence[Row]) -> list[bytes]:
     """Return a SHA-256 for each row of a table; rows with the same digest are copies of one example.
 
-    In a table with few different rows, such as one of categories, rows are equal by chance. If fewer than `DIFFERENT`
-    of the rows differ, a digest also covers the whole table and the index of the row in it, so that no row is a copy.
+    In a table with few different rows, such as a table of categories, rows are equal by chance. If fewer than
+    `DIFFERENT` of the rows differ, a digest also covers the whole table and the index of the row in it, so that no row
+    is a copy.
     """
     digests = [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
     if _tells_rows_apart(digests):
@@ -98,7 +99,7 @@ def value_digests(rows: Sequence[Row], columns: Sequence[Column]) -> np.ndarray 
     """Return the digests of the values that a network reads from rows, uint64 [rows], see `Examples.fitted_digests`.
 
     Numbers, dates and booleans count as their features, so that neither their spelling nor the format of the file
-    matters; words count as text. Returns None for few different rows, which are equal by chance.
+    matters; words count as text. If few rows differ, return None, because equal rows are then equal by chance.
     """
     cells = [*zip(*rows, strict=True)] or [()] * len(columns)
     features = [

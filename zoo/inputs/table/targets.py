@@ -51,7 +51,7 @@ class Targets:
     Attributes:
         names: the names of the columns.
         task: classes or values; `several` where there are several columns, `unlabeled` where there is none.
-        labels: the names of the classes, or of the value, or those of all columns.
+        labels: the names of the classes, or the name of the value; with several columns, the labels of all of them.
         parts: the targets where there are several.
         values: for each row its target, as `zoo.data.example.Example` has it, or the name of a column that is empty.
     """
@@ -96,7 +96,7 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     If it names none, all rows are of one class, as in a folder of files without classes.
 
     `COLUMN:classes` and `COLUMN:values` state the task of a column, unless a column has that whole name. If a `model`
-    is to be measured on them, they are classes where its targets are classes, and values where its targets are values.
+    is to be measured on the columns, they have the tasks of its targets.
 
     Raises:
         ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
@@ -201,8 +201,7 @@ def read_target_column(frame: Frame, name: str, task: Literal["classes", "values
     """Read a column as the target.
 
     Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; everything else is a
-    class.
-    Names of classes are in Unicode's form NFC. A class may be called None or NA, unless all others are numbers.
+    class. Names of classes are in Unicode's form NFC. A class may be called None or NA, unless all others are numbers.
 
     Raises:
         ZooError: there is no such column, it has no values, or values are not numbers or too large for float32.

@@ -54,7 +54,7 @@ def training_batches(
 def by_length(order: np.ndarray, lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> np.ndarray:
     """Return draws in batches of similar lengths, int64 [batches, batch], in a random order.
 
-    `order`, int64 [draws], is random already; `lengths` are those of all draws by their numbers.
+    `order`, int64 [draws], has the numbers of the draws in a random order; `lengths` has the length of each draw.
     """
     order = order[: len(order) // batch_size * batch_size]
     pools = np.split(order, range(POOL * batch_size, len(order), POOL * batch_size))

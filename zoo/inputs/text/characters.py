@@ -102,7 +102,7 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
 
 
 def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]]) -> Characters:
-    """Join neighboring code points into runs: those that become nothing, and those whose single values ascend by 1."""
+    """Join neighboring code points into runs: code points without values, or with single values that ascend by 1."""
     continues = (lengths[1:] == lengths[:-1]) & (lengths[1:] < 2) & (firsts[1:] - firsts[:-1] == lengths[1:])
     starts = np.flatnonzero(np.concatenate([[True], ~continues]))
     values = [longer.get(code, [int(firsts[code])])[: lengths[code]] for code in starts.tolist()]

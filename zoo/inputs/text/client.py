@@ -58,9 +58,9 @@ TOKENIZER = "tokenizer.json"
 def named_examples(
     paths: Sequence[Path], preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
 ) -> Iterator[NamedExample]:
-    """Read text files, one text each, and tables with a column of texts; a folder stands for the text files in it.
+    """Read text files, which hold a text each, and tables with a column of texts; a folder stands for its text files.
 
-    The column is the one that the network was trained on, or the only one.
+    The column is the only column of the table, or the column that the network was trained on.
 
     Raises:
         ZooError: there is no text, or a table has no column of texts.

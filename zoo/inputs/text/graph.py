@@ -57,7 +57,7 @@ def decoded(raw: dict[str, Any], preprocessing: TextPreprocessing) -> tuple[dict
 
     Args:
         raw: `text`, string [batch], any bytes.
-        preprocessing: that of the network.
+        preprocessing: the preprocessing of the network.
 
     Returns:
         `input_ids` and `attention_mask`, int64 [batch, length], where `length` is that of the longest text in tokens,

@@ -17,9 +17,9 @@ class TextSettings:
     """The network's input, and random changes of training texts. Training from weights keeps their vocabulary.
 
     `max_length` is the most tokens of a text, the special ones among them; 0 stands for that of the weights, or else
-    128. `vocabulary` is the most tokens of a vocabulary that is trained on the texts. `lowercase` makes it one without
-    capital letters and accents. `word_dropout` is the share of tokens, drawn for each text in each epoch, that the
-    network gets as unknown ones.
+    128. `vocabulary` is the most tokens of a vocabulary that is trained on the texts. With `lowercase`, it has no
+    capital letters and no accents. `word_dropout` is the share of tokens, drawn for each text in each epoch, that the
+    unknown token replaces.
     """
 
     kind: Literal["text"] = "text"

@@ -16,7 +16,7 @@ class Tokens:
     """The tokens of texts, one text after the other.
 
     Attributes:
-        ids: int32, of all texts, with the special tokens.
+        ids: int32, the ids of the tokens of all texts, with the special tokens.
         lengths: int64 [texts], the number of ids of each text.
         is_cut: bool [texts], whether a text has more tokens than the network takes.
     """

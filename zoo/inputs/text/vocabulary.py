@@ -57,8 +57,8 @@ def trained(
     """Train a vocabulary on texts; their order has no influence on it.
 
     Args:
-        texts: those of the training split.
-        size: the most tokens, the special ones among them. Few texts give fewer.
+        texts: the texts of the training split.
+        size: the most tokens, including the special tokens. A few texts give fewer tokens.
         max_length: the most tokens of a text that the network takes.
         lowercase: as in `TextPreprocessing`.
         strip_accents: as in `TextPreprocessing`; None takes the value of `lowercase`.
