@@ -144,7 +144,7 @@ class Contender:
         assert self._process.stdout is not None
         self.setting = self._process.stdout.readline().strip()
         if not self.setting:
-            raise SystemExit(f"a contender ended before its first step: {self._process.args}")
+            raise SystemExit(f"a contender ended before its first step: {self._process.args!r}")
 
     def seconds(self, steps: int) -> tuple[float, float]:
         """Run a given number of steps; return their elapsed and their processor time."""
@@ -229,7 +229,11 @@ def keras_steps(name: str, precision: str, batch: int, device: str) -> tuple[str
     return "fit", steps
 
 
-CONTENDERS = {"zoo": zoo_steps, "zoo_xla": functools.partial(zoo_steps, xla=True), "keras_fit": keras_steps}
+CONTENDERS: dict[str, Callable[[str, str, int, str], tuple[str, Callable[[int], None]]]] = {
+    "zoo": zoo_steps,
+    "zoo_xla": functools.partial(zoo_steps, xla=True),
+    "keras_fit": keras_steps,
+}
 
 if __name__ == "__main__":
     main()
