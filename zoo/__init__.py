@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.verbs.scale import ScaleFolder, scale
     from zoo.verbs.serve_data import serve_data
     from zoo.verbs.train import train
+    from zoo.verbs.train_pruned import PrunedFolder, train_pruned
     from zoo.verbs.train_sizes import SizesFolder, train_sizes
     from zoo.verbs.tune import StudyFolder, tune
     from zoo.verbs.verify import verify
@@ -36,6 +37,7 @@ _HOMES = {
     "Benchmark": "zoo.verbs.benchmark",
     "EvaluationFolder": "zoo.verbs.evaluate",
     "FeatureExtractor": "zoo.factory",
+    "PrunedFolder": "zoo.verbs.train_pruned",
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
     "RunFolder": "zoo.verbs.results",
@@ -61,6 +63,7 @@ _HOMES = {
     "scale": "zoo.verbs.scale",
     "serve_data": "zoo.verbs.serve_data",
     "train": "zoo.verbs.train",
+    "train_pruned": "zoo.verbs.train_pruned",
     "train_sizes": "zoo.verbs.train_sizes",
     "tune": "zoo.verbs.tune",
     "verify": "zoo.verbs.verify",
@@ -71,6 +74,7 @@ __all__ = [
     "Benchmark",
     "EvaluationFolder",
     "FeatureExtractor",
+    "PrunedFolder",
     "Recipe",
     "Refused",
     "RunFolder",
@@ -96,6 +100,7 @@ __all__ = [
     "scale",
     "serve_data",
     "train",
+    "train_pruned",
     "train_sizes",
     "tune",
     "verify",

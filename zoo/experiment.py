@@ -23,7 +23,7 @@ from zoo.schema import record
 from zoo.stores import is_store
 from zoo.text import Say
 
-Kind = Literal["study", "sizes", "scale"]
+Kind = Literal["study", "sizes", "pruned", "scale"]
 
 VERSION = 1
 """The version of these files."""
@@ -96,6 +96,7 @@ PLACES: dict[str, Callable[[str], str]] = {
     "unlabeled": lambda text: text if text == REST else absolute(text),
     "data_dir": absolute_path,
     "teacher": absolute_path,
+    "weights": absolute_path,
 }
 """The arguments that name files or folders, with the functions that make them mean the same in every folder."""
 
@@ -149,6 +150,11 @@ def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path |
     data_dir = Path(absolute_path(str(data_dir)))
     request = experiment.asked
     source = parse(request["data"])[0] if request.get("data") else None
+    if source is None and request.get("weights"):  # the data are those of the run that the weights come from
+        moved_request = {**request, "data_dir": str(data_dir)}
+        experiment = dataclasses.replace(experiment, asked=moved_request)
+        write(kind, folder, experiment)
+        return experiment
     if source is None or not (source.argument_is_path or "data_dir" in source.options):
         raise ZooError(f"the data of {folder} are not read from a folder: leave --data-dir out")
     text, where = moved(request["data"], request.get("data_dir"), data_dir)

@@ -33,6 +33,7 @@ KINDS = {
     "evaluation": FolderKind("evaluation", "report.json", frozenset({"target", "overlap", "provenance"})),
     "study": FolderKind("study", "study.json", _SERIES),
     "sizes": FolderKind("folder of sizes", "sizes.json", _SERIES),
+    "pruned": FolderKind("folder of pruned networks", "pruned.json", _SERIES),
     "scale": FolderKind("study of size", "scale.json", _SERIES),
 }
 """All kinds of folders by name."""
@@ -42,6 +43,7 @@ ADVICE = {
     ("run", "artifact"): "name the run that it was made from",
     ("run", "study"): "name its best run, {path}/best",
     ("run", "sizes"): "name one of the runs in it",
+    ("run", "pruned"): "name one of the runs in it",
     ("run", "scale"): "name one of the runs in {path}/runs",
     ("artifact", "scale"): "name one of the artifacts in {path}/artifacts",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import contextlib
 import errno
 import json
 import resource
@@ -50,9 +51,9 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """Limit the files of this process to a kilobyte."""
+    """Limit the files of this process to a kilobyte while the block lasts, which pytest's own output must not be in."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -133,12 +134,12 @@ def test_the_same_state_is_not_saved_twice(three: Path, model: Any) -> None:
     assert content(three) == before
 
 
-def test_a_disk_that_fills_up_loses_nothing(three: Path, model: Any, request: pytest.FixtureRequest) -> None:
+def test_a_disk_that_fills_up_loses_nothing(three: Path, model: Any) -> None:
     before, saving = content(three), checkpoints(three, model)
-    request.getfixturevalue("full_disk")
-    saving.save(State(steps_done=4))
-    with pytest.raises(OSError, match="File too large"):
-        saving.wait()
+    with full_disk():
+        saving.save(State(steps_done=4))
+        with pytest.raises(OSError, match="File too large"):
+            saving.wait()
     assert content(three) == before
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from zoo.cli.comma_separated import CommaSeparated
 from zoo.cli.data_options import data_options
 from zoo.task import task_of
 
 if TYPE_CHECKING:
     from zoo.training.cluster import Kind
     from zoo.verbs.results import RunFolder
+    from zoo.verbs.train_pruned import PrunedFolder
+    from zoo.verbs.train_sizes import SizesFolder
 
 
 @click.command("train")
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
 @click.option("--freeze", is_flag=True, help="Train the head only. Short for --set freeze=true.")
 @click.option(
     "--prune",
-    type=float,
-    metavar="SHARE",
+    type=CommaSeparated("shares", float),
+    metavar="SHARE[,SHARE…]",
     help="With --weights: remove channels, so that at most this share of the multiply-adds is left, and train what "
-    "stays. Short for --set prune.share=SHARE.",
+    "stays. With several shares, such as 0.7,0.5, do so in as many steps, each of which is a run. One share is short "
+    "for --set prune.share=SHARE.",
 )
 @click.option(
     "--teacher",
@@ -109,6 +113,7 @@ def command(as_json: bool, **options: Any) -> None:
     zoo train vit --recipe deit --data folder:photographs
     zoo train --weights runs/resnet-small-digits --data folder:data --freeze
     zoo train --weights runs/resnet-small-digits --prune 0.5
+    zoo train --weights runs/resnet-small-digits --prune 0.8,0.65,0.5
     zoo train cnn --teacher runs/resnet-small-digits
     zoo train mlp --data csv:shop.csv --target bought,spent
     zoo train --resume runs/resnet-small-digits
@@ -116,9 +121,10 @@ def command(as_json: bool, **options: Any) -> None:
     import zoo
     from zoo.cli.output import progress_bar, say
 
-    if _are_several(options):
-        _train_sizes(options, as_json)
+    if several := _several_networks(options):
+        _train_several(several, options, as_json)
         return
+    options["prune"] = options["prune"][0] if options["prune"] else None
     with progress_bar() as progress:
         run_folder = zoo.train(**options, say=say, progress=progress)
     print_run(run_folder, options["strategy"], as_json)
@@ -155,28 +161,38 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
     say_parts(score)
 
 
-def _are_several(options: dict[str, Any]) -> bool:
-    """Return whether the options name several sizes, or the folder of several sizes to resume."""
+def _several_networks(options: dict[str, Any]) -> Literal["sizes", "pruned"] | None:
+    """Return what several networks differ in, if the options name several, or their folder to resume; else None."""
     from zoo.experiment import holds
     from zoo.stores import local_path
 
-    return "," in (options["size"] or "") or (
-        options["resume"] is not None and holds("sizes", local_path(options["resume"]))
-    )
+    if "," in (options["size"] or ""):
+        return "sizes"
+    if len(options["prune"] or ()) > 1:
+        return "pruned"
+    folder = None if options["resume"] is None else local_path(options["resume"])
+    if folder is None:
+        return None
+    return "sizes" if holds("sizes", folder) else "pruned" if holds("pruned", folder) else None
 
 
-def _train_sizes(options: dict[str, Any], as_json: bool) -> None:
-    """Train several sizes, and print a table of them."""
+def _train_several(several: Literal["sizes", "pruned"], options: dict[str, Any], as_json: bool) -> None:
+    """Train several networks one after the other, and print a table of them."""
     import zoo
     from zoo.cli import tables
     from zoo.cli.output import print_json, progress_bar, say
     from zoo.schema import to_dict
 
-    sizes = [word.strip() for word in (options["size"] or "").split(",") if word.strip()]
     with progress_bar() as progress:
-        sizes_folder = zoo.train_sizes(**{**options, "size": sizes}, say=say, progress=progress)
+        if several == "sizes":
+            sizes = [word.strip() for word in (options["size"] or "").split(",") if word.strip()]
+            series: SizesFolder | PrunedFolder = zoo.train_sizes(
+                **{**options, "size": sizes}, say=say, progress=progress
+            )
+        else:
+            series = zoo.train_pruned(**options, say=say, progress=progress)
     if as_json:
-        runs = [{"run": str(run_folder.folder), **to_dict(run_folder.run)} for run_folder in sizes_folder.runs]
-        print_json({"sizes": str(sizes_folder.folder), "runs": runs})
+        runs = [{"run": str(run_folder.folder), **to_dict(run_folder.run)} for run_folder in series.runs]
+        print_json({several: str(series.folder), "runs": runs})
     else:
-        tables.networks(sizes_folder.rows)
+        tables.networks(series.rows)

@@ -188,16 +188,21 @@ def _measured(
     progress: Progress,
 ) -> Experiment:
     """Train, export and measure all networks for which that is not done yet; write the drawing and the results."""
-    runs = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
+    data_dir = experiment.place_of_data(request)
+    runs = {
+        point: series.trained(
+            folder / RUNS / point.name, series.arguments_for(request, point), data_dir, {}, say, progress
+        )
+        for point in points
+    }
     series.refuse_other_data(runs.values())
     points = sorted(points, key=lambda point: runs[point].run.model.multiply_adds)
-    data_dir = experiment.place_of_data(request)
     reasons = {point: _exported(folder, runs[point], point, data_dir, say) for point in points}
     latencies = _latencies(folder, [point for point in points if not reasons[point]], seconds, say)
     errors = np.stack(_errors(folder, runs, points, data_dir))
     rows = [
         {
-            **series.row(point, runs[point].run),
+            **series.row(point.name, runs[point].run),
             "error": float(errors[number].mean()),
             "run": f"{RUNS}/{point.name}",
             "artifact": None if reasons[point] else f"{ARTIFACTS}/{point.name}",

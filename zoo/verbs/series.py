@@ -6,13 +6,15 @@ import dataclasses
 import gc
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import run, schema
+from zoo import experiment, run, schema
 from zoo.errors import ZooError, listed
-from zoo.experiment import everywhere, place_of_data
+from zoo.experiment import Experiment, everywhere, place_of_data
+from zoo.experiment import Kind as ExperimentKind
+from zoo.folder_lock import locked
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.recipe import WIDTH
 from zoo.registry import resolve
@@ -68,24 +70,35 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     """
     if family is None:
         raise ZooError("name a family, such as resnet, or a folder to --resume")
+    decisive = decisive_arguments(training)
+    wrong = [name for name in training if name in OF_ONE_RUN and is_given(training[name])]
+    if wrong:
+        raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
+    family_record, row = resolve(family)
+    if family_record.name != family:
+        raise ZooError(
+            f"{family} is one size: name the family, {family_record.name}, and its sizes, such as {row.name}"
+        )
+    return {"family": family_record.name, **decisive}
+
+
+def decisive_arguments(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given arguments of trainings that decide their result, whatever they train, as plain data for JSON.
+
+    Raises:
+        ZooError: data are no text.
+        TypeError: `zoo.train` has no such argument.
+    """
     unknown = [name for name in training if name not in inspect.signature(train).parameters]
     if unknown:
         raise TypeError(f"zoo.train has no arguments {', '.join(unknown)}")
     for name in ("data", "unlabeled"):
         check_data(name, training.get(name))
     given = {name: value for name, value in training.items() if is_given(value)}
-    wrong = [name for name in given if name in OF_ONE_RUN]
-    if wrong:
-        raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
     if recipe := given.get("recipe"):
         given["recipe"] = read_if_file(recipe)
-    resolved_family, row = resolve(family)
-    if resolved_family.name != family:
-        raise ZooError(
-            f"{family} is one size: name the family, {resolved_family.name}, and its sizes, such as {row.name}"
-        )
-    decided = {name: _plain(value) for name, value in given.items() if name not in (*HOW, "set")}
-    return {"family": resolved_family.name, **everywhere(decided), "set": settings_of(training.get("set", ()), {})}
+    decisive = {name: _plain(value) for name, value in given.items() if name not in (*HOW, "set")}
+    return {**everywhere(decisive), "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:
@@ -125,31 +138,40 @@ def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
         raise ZooError(f"{listed(twice)} is named twice: name each network once")
     decided = []
     for point in points:
-        training_request = request_of(_arguments(request, point))
+        training_request = request_of(arguments_for(request, point))
         decision = decide(training_request)
         check_effect(decision)
         decided.append((training_request, decision))
     return decided
 
 
-def _arguments(request: Mapping[str, Any], point: Point) -> dict[str, Any]:
-    """Return the arguments of `zoo.train` for a network of a series, without those that do not affect the result."""
+def arguments_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `zoo.train` in the request of a series, without those that do not affect the result."""
     arguments = {name: value for name, value in request.items() if name in IN_REQUEST}
-    arguments |= {"size": point.size, "set": [*request["set"], *point.settings]}
     if isinstance(request.get("recipe"), dict):
         arguments["recipe"] = schema.parse(RecipeFile, request["recipe"], "the recipe of the series")
     return arguments
 
 
+def arguments_for(request: Mapping[str, Any], point: Point) -> dict[str, Any]:
+    """Return the arguments of `zoo.train` for a network of a series, without those that do not affect the result."""
+    return {**arguments_of(request), "size": point.size, "set": [*request["set"], *point.settings]}
+
+
 def trained(
-    folder: Path, request: Mapping[str, Any], point: Point, how: Mapping[str, Any], say: Say, progress: Progress
+    folder: Path,
+    arguments: Mapping[str, Any],
+    data_dir: Path | None,
+    how: Mapping[str, Any],
+    say: Say,
+    progress: Progress,
 ) -> RunFolder:
     """Return a network's run: finished already, continued, or trained.
 
     Args:
         folder: the run folder.
-        request: what `asked` returned.
-        point: the network.
+        arguments: the arguments of `zoo.train` that decide the result.
+        data_dir: the `--data-dir` with which a run that is continued finds its data.
         how: the arguments that `HOW` names.
         say: as for `zoo.train`.
         progress: likewise.
@@ -161,11 +183,53 @@ def trained(
         this = run.read(folder)
         run_folder = RunFolder(folder, this)
         if not this.finished:
-            run_folder = train(resume=folder, data_dir=place_of_data(request), **how, say=say, progress=progress)
+            run_folder = train(resume=folder, data_dir=data_dir, **how, say=say, progress=progress)
     else:
-        run_folder = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
+        run_folder = train(**arguments, out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles
     return run_folder
+
+
+def completed(
+    kind: ExperimentKind,
+    folder: Path,
+    record: Experiment,
+    names: Sequence[str],
+    train_all: Callable[[Mapping[str, Any]], list[RunFolder]],
+    *,
+    begun: bool,
+    resumed: bool,
+    data_dir: Path | None,
+    say: Say,
+) -> tuple[Experiment, list[RunFolder]]:
+    """Train all networks of a series that are not trained yet; return its record and its runs.
+
+    Args:
+        kind: the kind of folder.
+        folder: the folder of the series.
+        record: its record.
+        names: the names of its runs, each of which is a folder in it.
+        train_all: trains the networks of a request in order, see `trained`.
+        begun: an earlier call made the folder.
+        resumed: the caller named the folder, not the request.
+        data_dir: where the data are now, if they were moved.
+        say: called with messages.
+
+    Raises:
+        ZooError: a network cannot be trained, or the data have changed.
+    """
+    with experiment.withdrawn_if_refused(folder, begun), locked(folder):
+        if resumed:
+            record = experiment.move_data(kind, folder, record, data_dir)
+        if not resumed or not record.finished:
+            refuse_changed_data(folder, [folder / name for name in names], place_of_data(record.asked))
+        experiment.say_finished(folder, record, say)
+        runs = train_all(record.asked)
+        refuse_other_data(runs)
+        if not record.finished:
+            rows = [row(name, run_folder.run) for name, run_folder in zip(names, runs, strict=True)]
+            record = experiment.end(kind, folder, record, {"runs": rows})
+    return record, runs
 
 
 def choose_devices(how: Mapping[str, Any]) -> None:
@@ -243,13 +307,13 @@ def _learned_from(this: Run) -> list[tuple[str, str | None]]:
     ]
 
 
-def row(point: Point, this: Run) -> dict[str, Any]:
+def row(name: str, this: Run) -> dict[str, Any]:
     """Return the figures of a finished run for a table."""
     score = RunFolder(Path(), this).test_score
     assert this.recipe is not None, "a run that was trained has a recipe"
     return {
-        "name": point.name,
-        "size": point.size,
+        "name": name,
+        "size": this.model.size,
         "width": this.recipe.network.width,
         "parameters": this.model.parameters,
         "multiply_adds": this.model.multiply_adds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from zoo import experiment
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
-from zoo.folder_lock import locked
 from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
@@ -92,17 +91,23 @@ def train_sizes(
             series.check_networks(decided, points)
         record = begun or experiment.begin("sizes", folder, request, {}, decided[0][1].recipe.seed)
     points = [Point(name) for name in record.asked["sizes"]]
-    with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
-        if resume is not None:
-            record = experiment.move_data("sizes", folder, record, optional_path(training.get("data_dir")))
-        request = {name: value for name, value in record.asked.items() if name != "sizes"}
-        run_folders = [folder / point.name for point in points]
-        if resume is None or not record.finished:
-            series.refuse_changed_data(folder, run_folders, experiment.place_of_data(request))
-        experiment.say_finished(folder, record, say)
-        runs = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
-        series.refuse_other_data(runs)
-        if not record.finished:
-            rows = [series.row(point, run_folder.run) for point, run_folder in zip(points, runs, strict=True)]
-            record = experiment.end("sizes", folder, record, {"runs": rows})
+
+    def train_all(request: Mapping[str, Any]) -> list[RunFolder]:
+        data_dir = experiment.place_of_data(request)
+        return [
+            series.trained(folder / point.name, series.arguments_for(request, point), data_dir, how, say, progress)
+            for point in points
+        ]
+
+    record, runs = series.completed(
+        "sizes",
+        folder,
+        record,
+        [point.name for point in points],
+        train_all,
+        begun=begun is not None,
+        resumed=resume is not None,
+        data_dir=optional_path(training.get("data_dir")),
+        say=say,
+    )
     return SizesFolder(folder, record, tuple(runs))

@@ -1,0 +1,208 @@
+"""`zoo.train_pruned`: the function behind `zoo train --prune` with several shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import experiment, run
+from zoo.errors import ZooError, listed
+from zoo.experiment import Experiment
+from zoo.tensorflow_setup import import_keras
+from zoo.text import Progress, Say, silent
+from zoo.verbs import series
+from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several, several_callbacks
+from zoo.verbs.results import Folder, RunFolder
+from zoo.verbs.series import Decided
+from zoo.verbs.train import request_of
+
+
+@dataclass(frozen=True)
+class PrunedFolder(Folder):
+    """A folder with a run for each share of the multiply-adds, and its record; `rows` are the figures of the runs."""
+
+    record: Experiment
+    runs: tuple[RunFolder, ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The figures of each run."""
+        rows: list[dict[str, Any]] = self.record.results["runs"]
+        return rows
+
+
+def train_pruned(
+    weights: StrPath | None = None,
+    *,
+    prune: float | Iterable[float] = (),
+    out: StrPath | None = None,
+    resume: StrPath | None = None,
+    say: Say = silent,
+    progress: Progress = silent,
+    **training: Any,
+) -> PrunedFolder:
+    """Prune a network in several steps, train it after each of them, and write a folder with a run for each step.
+
+    Each run starts from the weights of the one before. The network of the last run is the smallest.
+
+    An interrupted call continues with the same arguments, or with `resume`: steps that are finished are not trained
+    again, and the one in training continues from its last checkpoint. A finished call is not repeated, and data that
+    have changed since are refused: another `out` trains again.
+
+    Args:
+        weights: the finished run of the network. Not needed with `resume`.
+        prune: the share of the network's multiply-adds that each step leaves, such as `[0.7, 0.5]`.
+        out: the folder to write; by default `runs/NAME`.
+        resume: the folder of an interrupted call, which continues with its arguments; `data_dir` says where its data
+            are now, if they were moved.
+        say: as for `zoo.train`.
+        progress: as for `zoo.train`.
+        **training: other arguments of `zoo.train`, which hold for each step, such as `epochs`.
+
+    Raises:
+        ZooError: the request or the data are wrong, or the last share cannot be reached.
+        Refused: one of the networks cannot be exported.
+    """
+    series.refuse_cluster(training.get("strategy"))
+    how = {name: training[name] for name in series.HOW if training.get(name) is not None}
+    if "callbacks" in how:
+        how["callbacks"] = several_callbacks(how["callbacks"])
+    begun: Experiment | None = None
+    if resume is not None:
+        refuse_beside_resume({"weights": weights, "prune": prune, "out": out, **training}, (*series.HOW, "data_dir"))
+        folder = local_path(resume)
+        record = begun = experiment.read("pruned", folder)
+        if not begun.finished:
+            series.choose_devices(how)
+    else:
+        shares = _checked_shares(prune)
+        if weights is None:
+            raise ZooError("pruning starts from a trained network: name its run with --weights")
+        decisive = series.decisive_arguments({**training, "weights": weights})
+        request = {**decisive, "shares": shares}
+        decided = _decided(request, shares)
+        _, decision = decided
+        usual = Path("runs") / f"{decision.family.name}-{decision.size.name}-pruned"
+        folder, begun = experiment.place("pruned", optional_path(out), usual, request)
+        if begun is None or not begun.finished:
+            series.choose_devices(how)
+        if begun is None:
+            _check_last_share(*decided, shares)
+        record = begun or experiment.begin("pruned", folder, request, {}, decision.recipe.seed)
+    shares = record.asked["shares"]
+
+    def train_all(request: Mapping[str, Any]) -> list[RunFolder]:
+        data_dir = experiment.place_of_data(request)
+        arguments = series.arguments_of(request)
+        whole, runs = 0, list[RunFolder]()
+        for share in shares:
+            step = {"prune": share}
+            if runs:
+                left = runs[-1].run.model.multiply_adds
+                step = {"weights": runs[-1].folder, "prune": _share_of_step(share, whole, left)}
+            runs.append(series.trained(folder / _name(share), {**arguments, **step}, data_dir, how, say, progress))
+            whole = whole or _multiply_adds_before(runs[0].run)
+        return runs
+
+    record, runs = series.completed(
+        "pruned",
+        folder,
+        record,
+        [_name(share) for share in shares],
+        train_all,
+        begun=begun is not None,
+        resumed=resume is not None,
+        data_dir=optional_path(training.get("data_dir")),
+        say=say,
+    )
+    return PrunedFolder(folder, record, tuple(runs))
+
+
+def _name(share: float) -> str:
+    """Return the name of a step's folder."""
+    return f"{share:g}"
+
+
+def _checked_shares(prune: float | Iterable[float]) -> list[float]:
+    """Return the shares of all steps.
+
+    Raises:
+        ZooError: there is none, or they are no shares, or they do not fall.
+    """
+    shares = [float(share) for share in several(prune)]
+    text = listed(map(_name, shares))
+    if not shares:
+        raise ZooError("name the shares of the multiply-adds that the steps leave, such as 0.7 and 0.5")
+    if not all(0 < share < 1 for share in shares):
+        raise ZooError(f"--prune {text}: shares above 0 and below 1 are needed, such as 0.7,0.5")
+    if any(_name(share) == _name(later) or share < later for share, later in itertools.pairwise(shares)):
+        raise ZooError(f"--prune {text}: each step leaves less than the one before, such as 0.7,0.5")
+    return shares
+
+
+def _decided(request: Mapping[str, Any], shares: Sequence[float]) -> Decided:
+    """Return the request for the first step, and the decision about it.
+
+    Raises:
+        ZooError: the request is refused.
+    """
+    from zoo.training.decision import decide
+    from zoo.training.effect import check_effect
+
+    training_request = request_of({**series.arguments_of(request), "prune": shares[0]})
+    decision = decide(training_request)
+    check_effect(decision)
+    return training_request, decision
+
+
+def _share_of_step(share: float, whole: int, left: int) -> float:
+    """Return the share of a step's network that is left, so that a share of the whole network is left.
+
+    Args:
+        share: the share of the whole network.
+        whole: the multiply-adds of the whole network.
+        left: the multiply-adds of the network before the step.
+
+    Raises:
+        ZooError: no more than this share is left already.
+    """
+    if share * whole >= left:
+        raise ZooError(
+            f"--prune {_name(share)}: the step before already leaves {left / whole:.4g}, because channels are removed "
+            "in blocks: leave this step out"
+        )
+    return share * whole / left
+
+
+def _multiply_adds_before(first: run.Run) -> int:
+    """Return the multiply-adds of the network before its first step."""
+    assert first.initial is not None
+    assert first.initial.pruning is not None, "the run was pruned"
+    return first.initial.pruning.multiply_adds_before
+
+
+def _check_last_share(request: Any, decision: Any, shares: Sequence[float]) -> None:
+    """Prune the network in all steps without training it, so that a share out of reach is refused before the first.
+
+    Raises:
+        ZooError: the data cannot be loaded, or a share cannot be reached.
+    """
+    import_keras()
+    from zoo.pruning.prune import prune
+    from zoo.training import fine_tuning
+    from zoo.training.data_of_request import data_of_request, recipe_for
+    from zoo.training.describe import describe
+
+    dataset, _ = data_of_request(request, decision)
+    recipe = recipe_for(dataset, request, decision)
+    source = run.read_finished(request.weights).model
+    model = describe(decision.family, decision.size, dataset, recipe, source)
+    _, arrays = fine_tuning.take(request.weights, model)
+    whole = model.multiply_adds
+    for share in shares:
+        settings = dataclasses.replace(recipe.prune, share=_share_of_step(share, whole, model.multiply_adds))
+        model, arrays, _ = prune(model, arrays, settings)
