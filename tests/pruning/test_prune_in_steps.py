@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ def source(tmp_path_factory: pytest.TempPathFactory, images_folder: Path) -> Pat
 
 
 @pytest.fixture
-def call(source: Path, images_folder: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    yield {
+def call(source: Path, images_folder: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
         "weights": source,
         "prune": [0.8, 0.5],
         "data": f"folder:{images_folder}",

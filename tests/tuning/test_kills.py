@@ -102,6 +102,28 @@ def test_sizes_that_are_killed_are_trained_once(tmp_path: Path) -> None:
     assert again == found
 
 
+def test_pruning_in_steps_that_is_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
+    zoo(tmp_path, ["train", "cnn", "--data", "digits", "--epochs", "2", "--out", "whole"])
+    arguments = [
+        "train",
+        "--weights",
+        "whole",
+        "--prune",
+        "0.8,0.5",
+        "--epochs",
+        "3",
+        "--set",
+        "prune.multiple=4",
+        "--out",
+    ]
+    found = killed_until_done(tmp_path, [*arguments, "killed"], "killed", 8)
+    assert [Path(one["run"]).name for one in found["runs"]] == ["0.8", "0.5"]
+    zoo(tmp_path, [*arguments, "alone"])
+    for name in ("0.8", "0.5"):
+        weights = [(tmp_path / folder / name / run.WEIGHTS).read_bytes() for folder in ("killed", "alone")]
+        assert weights[0] == weights[1]
+
+
 def test_a_scale_that_is_killed_goes_on(tmp_path: Path) -> None:
     arguments = ["scale", "mlp", "--widths", "0.5,1,2", "--data", "iris", "--epochs", "5", "--seconds", "0.2"]
     found = killed_until_done(tmp_path, [*arguments, "--out", "scale"], "scale", 8)
