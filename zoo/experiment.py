@@ -149,19 +149,33 @@ def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path |
         return experiment
     data_dir = Path(absolute_path(str(data_dir)))
     request = experiment.asked
-    source = parse(request["data"])[0] if request.get("data") else None
-    if source is None and request.get("weights"):  # the data are those of the run that the weights come from
-        moved_request = {**request, "data_dir": str(data_dir)}
-        experiment = dataclasses.replace(experiment, asked=moved_request)
-        write(kind, folder, experiment)
-        return experiment
-    if source is None or not (source.argument_is_path or "data_dir" in source.options):
+    data = request.get("data") or _data_of_weights(folder, request)
+    source = parse(data)[0] if data else None
+    if data is None or source is None or not (source.argument_is_path or "data_dir" in source.options):
         raise ZooError(f"the data of {folder} are not read from a folder: leave --data-dir out")
-    text, where = moved(request["data"], request.get("data_dir"), data_dir)
-    changed_request = {**request, "data": text, **({} if where is None else {"data_dir": str(where)})}
+    text, where = moved(data, request.get("data_dir"), data_dir)
+    if request.get("data"):
+        changed_request = {**request, "data": text, **({} if where is None else {"data_dir": str(where)})}
+    else:  # the request names no data, and `data_dir` replaces the folder of those that belong to the weights
+        changed_request = {**request, "data_dir": str(data_dir)}
     experiment = dataclasses.replace(experiment, asked=changed_request)
     write(kind, folder, experiment)
     return experiment
+
+
+def _data_of_weights(folder: Path, asked: Mapping[str, Any]) -> str | None:
+    """Return the data of the run that a request takes weights from; None if it takes none.
+
+    The runs in the folder have the same data, and still exist if the run with the weights was removed.
+
+    Raises:
+        ZooError: there is no such run, or it is damaged.
+    """
+    if not asked.get("weights"):
+        return None
+    begun = sorted(path.parent for path in folder.glob(f"*/{run.DESCRIPTION}") if not path.parent.name.startswith("."))
+    this = run.read(begun[0] if begun else Path(asked["weights"]))
+    return this.data.source if this.data else None
 
 
 def place_of_data(asked: Mapping[str, Any]) -> Path | None:

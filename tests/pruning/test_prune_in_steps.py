@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,21 @@ from tests.conftest import Answer
 from zoo import experiment, run
 from zoo.errors import ZooError
 
+pytestmark = pytest.mark.usefixtures("no_trial_export")
+
 SET = {"epochs": 1, "batch_size": 8, "schedule.warmup_epochs": 0, "prune.multiple": 4}
 
 
-class StopInTheSecond(keras.callbacks.Callback):
-    """An interruption in the second training."""
+class StopIn(keras.callbacks.Callback):
+    """An interruption in a training, given by its number."""
 
-    trainings = 0
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number, self.trainings = number, 0
 
     def on_train_begin(self, logs: object = None) -> None:
         self.trainings += 1
-        if self.trainings == 2:
+        if self.trainings == self.number:
             raise KeyboardInterrupt
 
 
@@ -72,7 +78,7 @@ def test_each_step_starts_from_the_one_before_and_shares_are_of_the_whole_networ
 
 def test_an_interrupted_call_goes_on_and_ends_with_the_same_weights(call: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        zoo.train_pruned(**call, callbacks=[StopInTheSecond()])
+        zoo.train_pruned(**call, callbacks=[StopIn(2)])
     assert not experiment.read("pruned", call["out"]).finished
     resumed = zoo.train_pruned(resume=call["out"])
     alone = zoo.train_pruned(**{**call, "out": tmp_path / "alone"})
@@ -89,7 +95,10 @@ def test_an_interrupted_call_goes_on_and_ends_with_the_same_weights(call: dict[s
         ({"prune": [0.5, 0.8]}, "each step leaves less than the one before"),
         ({"prune": [0.5, 0.5000000001]}, "each step leaves less than the one before"),
         ({"prune": [0.8, 0.79]}, "leave this step out"),
-        ({"prune": [0.8, 0.001]}, "cannot be pruned to"),
+        ({"prune": [0.8, 0.001]}, "after the step before, cnn small cannot be pruned to less than"),
+        ({"prune": [0.002, 0.001]}, "cannot be pruned to 0.002 of its multiply-adds"),
+        ({"prune": "0.8,0.5"}, r"name the shares of the multiply-adds, such as \[0.7, 0.5\]"),
+        ({"set": {**SET, "prune.share": 0.8}}, "prune.share is one share, and --prune names those of all steps"),
         ({"weights": None}, "name its run with --weights"),
         ({"freeze": True}, "freeze trains the head only"),
         ({"size": "base"}, "small"),
@@ -104,6 +113,66 @@ def test_what_makes_no_sense_is_refused_before_the_first_step(
     with pytest.raises(ZooError, match=message):
         zoo.train_pruned(**{**call, **changes})
     assert "out" not in call or not call["out"].exists()
+
+
+def test_the_least_share_after_a_step_is_of_the_whole_network(call: dict[str, Any]) -> None:
+    with pytest.raises(ZooError, match="than 0") as refused:
+        zoo.train_pruned(**{**call, "prune": [0.8, 0.001]})
+    least = float(str(refused.value).partition("less than ")[2].partition(" ")[0])
+    with pytest.raises(ZooError, match="less than"):
+        zoo.train_pruned(**{**call, "prune": [0.8, least - 0.002]})
+    pruned = zoo.train_pruned(**{**call, "prune": [0.8, least]})
+    first = pruned.runs[0].run.initial
+    assert first is not None
+    assert first.pruning is not None
+    assert pruned.rows[-1]["multiply_adds"] <= least * first.pruning.multiply_adds_before
+
+
+def test_a_step_that_leaves_less_after_training_does_not_end_the_call(
+    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.verbs.train_pruned._check_shares", lambda *checked: None)
+    first, second = (row["multiply_adds"] for row in zoo.train_pruned(**{**call, "prune": [0.8, 0.79]}).rows)
+    assert second < first
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_data_of_the_weights_may_have_moved(
+    call: dict[str, Any], images_folder: Path, tmp_path: Path, number: int
+) -> None:
+    shutil.copytree(images_folder, tmp_path / "before")
+    weights = untrained_run(tmp_path / "source", tmp_path / "before", "cnn", "small", 8)
+    call = {**call, "weights": weights, "data": None}
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train_pruned(**call, callbacks=[StopIn(number)])
+    (tmp_path / "before").rename(tmp_path / "after")
+    asked = experiment.read("pruned", call["out"]).asked
+    with pytest.raises(ZooError, match="nowhere"):
+        zoo.train_pruned(resume=call["out"], data_dir=tmp_path / "nowhere")
+    assert experiment.read("pruned", call["out"]).asked == asked, "a folder without the data is not recorded"
+    with pytest.raises(ZooError, match="say with --data-dir"):
+        zoo.train_pruned(resume=call["out"])
+    shutil.rmtree(weights)
+    made = zoo.train_pruned(resume=call["out"], data_dir=tmp_path / "after")
+    assert [one.run.finished for one in made.runs] == [True, True]
+    assert zoo.train_pruned(resume=call["out"]).rows == made.rows
+
+
+def test_data_of_the_weights_that_are_in_no_folder_refuse_a_data_dir(source: Path, tmp_path: Path) -> None:
+    this, weights, folder = run.read(source), tmp_path / "source", tmp_path / "pruned"
+    assert this.data is not None
+    weights.mkdir()
+    run.write(weights, dataclasses.replace(this, data=dataclasses.replace(this.data, source="digits")))
+    record = experiment.begin("pruned", folder, {"weights": str(weights), "shares": [0.8, 0.5], "set": []}, {}, 0)
+    with pytest.raises(ZooError, match="are not read from a folder: leave --data-dir out"):
+        experiment.move_data("pruned", folder, record, tmp_path)
+    assert experiment.read("pruned", folder).asked == record.asked
+
+
+def test_one_training_takes_one_share(source: Path) -> None:
+    several: Any = [0.8, 0.5]
+    with pytest.raises(ZooError, match=r"name one share, such as 0.5; zoo.train_pruned takes several"):
+        zoo.train(weights=source, prune=several)
 
 
 def test_the_command_prints_a_row_for_each_step(

@@ -162,7 +162,7 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
 
 
 def _several_networks(options: dict[str, Any]) -> Literal["sizes", "pruned"] | None:
-    """Return what several networks differ in, if the options name several, or their folder to resume; else None."""
+    """Return the kind of series that the options name, or whose folder they resume; None for a single network."""
     from zoo.experiment import holds
     from zoo.stores import local_path
 

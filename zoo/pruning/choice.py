@@ -16,6 +16,12 @@ FEWEST = 8
 """The fewest channels that a group keeps; it also keeps at least an eighth of its channels."""
 
 
+class OutOfReach(ZooError):
+    """A network cannot be pruned to a share of its multiply-adds; `least` is the smallest share that it can reach."""
+
+    least = 1.0
+
+
 def chosen(network: Any, channels: ChannelMap, importance: np.ndarray, share: float, multiple: int) -> np.ndarray:
     """Return which channels stay, bool [channels], so that at most `share` of the multiply-adds are left.
 
@@ -29,7 +35,7 @@ def chosen(network: Any, channels: ChannelMap, importance: np.ndarray, share: fl
         multiple: of the channels of a group from which some are removed.
 
     Raises:
-        ZooError: so few multiply-adds cannot be reached.
+        OutOfReach: so few multiply-adds cannot be reached.
     """
     costs = _Costs(network, channels)
     whole = costs.total()
@@ -43,7 +49,9 @@ def chosen(network: Any, channels: ChannelMap, importance: np.ndarray, share: fl
     if costs.total() > share * whole:
         least = math.ceil(costs.total() / whole * 1000) / 1000
         advice = "name another network" if least == 1 else f"ask for {least:g} or more"
-        raise ZooError(f"{network.name} cannot be pruned to {share:g} of its multiply-adds: {advice}")
+        error = OutOfReach(f"{network.name} cannot be pruned to {share:g} of its multiply-adds: {advice}")
+        error.least = costs.total() / whole
+        raise error
     return kept
 
 

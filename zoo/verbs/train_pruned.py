@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,17 @@ from typing import Any
 from zoo import experiment, run
 from zoo.errors import ZooError, listed
 from zoo.experiment import Experiment
+from zoo.recipe import set_keys
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
 from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several, several_callbacks
 from zoo.verbs.results import Folder, RunFolder
 from zoo.verbs.series import Decided
-from zoo.verbs.train import request_of
+from zoo.verbs.train import SHORTHANDS, request_of
+
+MOST_LEFT = 0.999
+"""The largest share of its network that a step asks for, so that each step removes channels."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def train_pruned(
         **training: other arguments of `zoo.train`, which hold for each step, such as `epochs`.
 
     Raises:
-        ZooError: the request or the data are wrong, or the last share cannot be reached.
+        ZooError: the request or the data are wrong, or a share cannot be reached.
         Refused: one of the networks cannot be exported.
     """
     series.refuse_cluster(training.get("strategy"))
@@ -83,15 +88,18 @@ def train_pruned(
         if weights is None:
             raise ZooError("pruning starts from a trained network: name its run with --weights")
         decisive = series.decisive_arguments({**training, "weights": weights})
+        key = SHORTHANDS["prune"]
+        if key in set_keys(decisive["set"]):
+            raise ZooError(f"--set {key} is one share, and --prune names those of all steps: leave --set {key} out")
         request = {**decisive, "shares": shares}
         decided = _decided(request, shares)
         _, decision = decided
-        usual = Path("runs") / f"{decision.family.name}-{decision.size.name}-pruned"
-        folder, begun = experiment.place("pruned", optional_path(out), usual, request)
+        default_folder = Path("runs") / f"{decision.family.name}-{decision.size.name}-pruned"
+        folder, begun = experiment.place("pruned", optional_path(out), default_folder, request)
         if begun is None or not begun.finished:
             series.choose_devices(how)
         if begun is None:
-            _check_last_share(*decided, shares)
+            _check_shares(*decided, shares)
         record = begun or experiment.begin("pruned", folder, request, {}, decision.recipe.seed)
     shares = record.asked["shares"]
 
@@ -102,8 +110,9 @@ def train_pruned(
         for share in shares:
             step = {"prune": share}
             if runs:
-                left = runs[-1].run.model.multiply_adds
-                step = {"weights": runs[-1].folder, "prune": _share_of_step(share, whole, left)}
+                # Training changes which channels are removed, so that a step may leave less than `_check_shares` saw.
+                part = min(MOST_LEFT, share * whole / runs[-1].run.model.multiply_adds)
+                step = {"weights": runs[-1].folder, "prune": part}
             runs.append(series.trained(folder / _name(share), {**arguments, **step}, data_dir, how, say, progress))
             whole = whole or _multiply_adds_before(runs[0].run)
         return runs
@@ -131,9 +140,12 @@ def _checked_shares(prune: float | Iterable[float]) -> list[float]:
     """Return the shares of all steps.
 
     Raises:
-        ZooError: there is none, or they are no shares, or they do not fall.
+        ZooError: there are none, one is not a share, or one is not smaller than the one before.
     """
-    shares = [float(share) for share in several(prune)]
+    try:
+        shares = [float(share) for share in several(prune)]
+    except (TypeError, ValueError):
+        raise ZooError(f"prune is {prune!r:.60}: name the shares of the multiply-adds, such as [0.7, 0.5]") from None
     text = listed(map(_name, shares))
     if not shares:
         raise ZooError("name the shares of the multiply-adds that the steps leave, such as 0.7 and 0.5")
@@ -159,25 +171,6 @@ def _decided(request: Mapping[str, Any], shares: Sequence[float]) -> Decided:
     return training_request, decision
 
 
-def _share_of_step(share: float, whole: int, left: int) -> float:
-    """Return the share of a step's network that is left, so that a share of the whole network is left.
-
-    Args:
-        share: the share of the whole network.
-        whole: the multiply-adds of the whole network.
-        left: the multiply-adds of the network before the step.
-
-    Raises:
-        ZooError: no more than this share is left already.
-    """
-    if share * whole >= left:
-        raise ZooError(
-            f"--prune {_name(share)}: the step before already leaves {left / whole:.4g}, because channels are removed "
-            "in blocks: leave this step out"
-        )
-    return share * whole / left
-
-
 def _multiply_adds_before(first: run.Run) -> int:
     """Return the multiply-adds of the network before its first step."""
     assert first.initial is not None
@@ -185,13 +178,14 @@ def _multiply_adds_before(first: run.Run) -> int:
     return first.initial.pruning.multiply_adds_before
 
 
-def _check_last_share(request: Any, decision: Any, shares: Sequence[float]) -> None:
-    """Prune the network in all steps without training it, so that a share out of reach is refused before the first.
+def _check_shares(request: Any, decision: Any, shares: Sequence[float]) -> None:
+    """Check that all shares can be reached: prune the network in all steps, without training it.
 
     Raises:
-        ZooError: the data cannot be loaded, or a share cannot be reached.
+        ZooError: the data cannot be loaded, a share cannot be reached, or the step before already leaves less.
     """
     import_keras()
+    from zoo.pruning.choice import OutOfReach
     from zoo.pruning.prune import prune
     from zoo.training import fine_tuning
     from zoo.training.data_of_request import data_of_request, recipe_for
@@ -204,5 +198,19 @@ def _check_last_share(request: Any, decision: Any, shares: Sequence[float]) -> N
     _, arrays = fine_tuning.take(request.weights, model)
     whole = model.multiply_adds
     for share in shares:
-        settings = dataclasses.replace(recipe.prune, share=_share_of_step(share, whole, model.multiply_adds))
-        model, arrays, _ = prune(model, arrays, settings)
+        left = model.multiply_adds
+        if share * whole >= left:
+            raise ZooError(
+                f"--prune {_name(share)}: the step before already leaves {left / whole:.4g}, because channels are "
+                "removed in blocks: leave this step out"
+            )
+        try:
+            model, arrays, _ = prune(model, arrays, dataclasses.replace(recipe.prune, share=share * whole / left))
+        except OutOfReach as error:
+            if left == whole:
+                raise
+            least = math.ceil(error.least * left / whole * 1000) / 1000
+            raise ZooError(
+                f"--prune {_name(share)}: after the step before, {model.family} {model.size} cannot be pruned to less "
+                f"than {least:g} of its multiply-adds: ask for that or more, or leave this step out"
+            ) from None
