@@ -121,8 +121,8 @@ def _before_newest(base: Path) -> Path:
             f"{base} has no version to go back to: all versions before {origin} have the same content as "
             f"{max(folders)}: publish another artifact"
         )
-    exceptions = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
-    raise Refused(f"{base} has no older version than {origin}{exceptions}: publish the artifact that you want to serve")
+    restorable = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
+    raise Refused(f"{base} has no older version than {origin}{restorable}: publish the artifact that you want to serve")
 
 
 def _check_keep(keep: int | None) -> None:

@@ -33,8 +33,8 @@ class Size:
     again. It halves its input `halvings` times, and the smallest input that it takes has sides of `smallest_side`.
 
     `options` are keyword arguments for the family's builder. `recipe` is None if the size uses the family's. `weights`
-    has the published weights by publisher (`timm`, `keras`). `differs` says, by publisher, how the network that it
-    publishes under the same name differs from this one, if that is why its weights cannot be read.
+    has the published weights by publisher (`timm`, `keras`). `differs` has a text by publisher: how the publisher's
+    network of the same name differs from this one, so that its weights cannot be read.
     """
 
     name: str

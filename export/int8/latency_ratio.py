@@ -51,10 +51,8 @@ def compare(float32: Path, int8: Path, example: Arrays, seconds: float = SECONDS
         sessions.append(processor_seconds(calls, seconds / SESSIONS, share=1 / SESSIONS))
     ratio, low, high = ratio_of_medians_over_sessions([(second, first) for first, second in sessions], seed=0)
     float32_ms, int8_ms = (1e3 * float(np.median(latencies)) for latencies in np.concatenate(sessions, 1))
-    rounds, shapes = (
-        sum(latencies.shape[1] for latencies in sessions),
-        {name: array.shape for name, array in example.items()},
-    )
+    rounds = sum(latencies.shape[1] for latencies in sessions)
+    shapes = {name: array.shape for name, array in example.items()}
     return LatencyRatio(float32_ms, int8_ms, ratio, low, high, rounds, shapes=shapes)
 
 

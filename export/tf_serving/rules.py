@@ -285,7 +285,7 @@ def _signatures(exported: ExportedModel) -> list[tuple[str, Any]]:
 
 
 def _nodes(exported: ExportedModel) -> Iterator[tuple[str, Any]]:
-    """Yield every node after the description of what contains it: the graph or a function."""
+    """Yield each node, preceded by a description of its container: the graph or a function."""
     graph = exported.meta_graph.graph_def
     for node in graph.node:
         yield "the graph", node

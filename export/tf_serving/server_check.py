@@ -310,12 +310,12 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
         except subprocess.TimeoutExpired as stopped:
             step, _ = last_words(stopped.stderr)
             return Outcome({}, [], f"did not end within {limit_seconds:g} s: it was at '{step}'")
-        step, last_line = last_words(process.stderr)
+        step, message = last_words(process.stderr)
         if process.returncode < 0:
             signal_name = signal.Signals(-process.returncode).name
-            return Outcome({}, [], f"the process died of {signal_name} at '{step}': {last_line}")
+            return Outcome({}, [], f"the process died of {signal_name} at '{step}': {message}")
         if process.returncode:
-            return Outcome({}, [], f"the process ended with {process.returncode} at '{step}': {last_line}")
+            return Outcome({}, [], f"the process ended with {process.returncode} at '{step}': {message}")
         document = json.loads(process.stdout)
         if "load_error" in document:
             return Outcome(document, [], f"does not load: {first_line(document['load_error'])}")

@@ -53,7 +53,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """Limit the files of this process to a kilobyte while the block lasts, which pytest's own output must not be in."""
+    """Limit files of this process to a kilobyte within the block, in which pytest must not write its own output."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))

@@ -104,18 +104,8 @@ def test_sizes_that_are_killed_are_trained_once(tmp_path: Path) -> None:
 
 def test_pruning_in_steps_that_is_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
     zoo(tmp_path, ["train", "cnn", "--data", "digits", "--epochs", "2", "--out", "whole"])
-    arguments = [
-        "train",
-        "--weights",
-        "whole",
-        "--prune",
-        "0.8,0.5",
-        "--epochs",
-        "3",
-        "--set",
-        "prune.multiple=4",
-        "--out",
-    ]
+    pruning = ["--prune", "0.8,0.5", "--set", "prune.multiple=4"]
+    arguments = ["train", "--weights", "whole", *pruning, "--epochs", "3", "--out"]
     found = killed_until_done(tmp_path, [*arguments, "killed"], "killed", 8)
     assert [Path(one["run"]).name for one in found["runs"]] == ["0.8", "0.5"]
     zoo(tmp_path, [*arguments, "alone"])

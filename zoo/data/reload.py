@@ -79,7 +79,7 @@ def digests_for(
 
     Args:
         folder: the folder of the run or artifact.
-        description: its description.
+        description: the content of its `run.json` or `manifest.json`.
         dataset: its data, if they are loaded already. A run of an older version has no file of digests: its data are
             then loaded again, unless they are given.
 

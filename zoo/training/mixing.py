@@ -105,8 +105,8 @@ def _exchanged(values: Any, weights: Any) -> Any:
     shape = tf.shape(values)
     pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], 0))
     weights = weights[:, None]
-    mixed = weights * pairs + (1 - weights) * tf.reverse(pairs, [1])
-    return tf.ensure_shape(tf.reshape(mixed, shape), values.shape)
+    blended = weights * pairs + (1 - weights) * tf.reverse(pairs, [1])
+    return tf.ensure_shape(tf.reshape(blended, shape), values.shape)
 
 
 def _outside(height: int, width: int, areas: Any, centers: Any) -> Any:

@@ -248,8 +248,8 @@ def _computed(teacher: Found, examples: Examples, progress: Progress) -> np.ndar
     """Return a teacher's primary outputs, float32 [examples, labels], with the labels in its own order."""
     compute, preprocessing = teacher.open(), teacher.model.preprocessing
     at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
-    answers: list[np.ndarray] = []
+    computed: list[np.ndarray] = []
     for inputs, _ in encoded_batches(_examples_for_teacher(teacher, examples), preprocessing, batch_size=at_once):
-        answers.append(compute(inputs))
-        progress(min(len(answers) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
-    return np.concatenate(answers, dtype=np.float32)
+        computed.append(compute(inputs))
+        progress(min(len(computed) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
+    return np.concatenate(computed, dtype=np.float32)

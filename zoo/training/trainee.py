@@ -76,7 +76,7 @@ class Trainee:
     def start_from(self, state: State) -> None:
         """Set the step of the learning rate, and the sums, to those of a state whose variables are restored already.
 
-        A checkpoint has the state of the random generators only once: those of the replicas are set apart again.
+        A checkpoint has one state of the random generators, from which the replicas' generators are set apart again.
         """
         self.optimizer.step.assign(state.epochs_done * self.steps + state.steps_done)
         self.training.set(state.sums, state.steps_done)

@@ -153,7 +153,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
 
 
 def _sizes_of_recipe(family: Family, recipe: str | RecipeFile | None) -> Sequence[str]:
-    """Return the sizes of a family that a recipe is for: some of them for a named recipe, else all."""
+    """Return the sizes of a family that a recipe is for: those that a named recipe lists, or else all."""
     named = family.named_recipes.get(recipe) if isinstance(recipe, str) else None
     return named.sizes if named and named.sizes else [row.name for row in family.sizes]
 

@@ -129,9 +129,8 @@ def _plan(path: Path, layers: list[StoredLayer], model: Any, family: str, size: 
         else:
             plan.arrays[key] = array
             variable_shape = tuple(variables[key].shape)
-            if array.shape not in _stored_shapes(
-                layer_classes[key.partition("/")[0]], variable_shape, key == plan.first_kernel
-            ):
+            layer_class = layer_classes[key.partition("/")[0]]
+            if array.shape not in _stored_shapes(layer_class, variable_shape, key == plan.first_kernel):
                 misshapen.append(f"{name} is {list(array.shape)}, not {list(variable_shape)}")
             elif array.dtype.kind != "f":
                 misshapen.append(f"{name} is of {array.dtype}")

@@ -359,11 +359,11 @@ def _differences(config: Mapping[str, Any], published: TransformersModel) -> lis
 def _advice(shapes: Mapping[str, tuple[int, ...]], model: Any, published: TransformersModel) -> str:
     """Say what to do about a head of another kind, or of another number of classes."""
     for name, shape in shapes.items():
-        layer_name = name.removeprefix(published.prefix)
-        reason = published.refused.get(layer_name.rpartition(".")[0])
+        stripped_name = name.removeprefix(published.prefix)
+        reason = published.refused.get(stripped_name.rpartition(".")[0])
         if reason:
             return f": {reason}"
-        target = _target(layer_name, published.names, {})
+        target = _target(stripped_name, published.names, {})
         classes = weights(model)[f"{LABELED}/bias"].shape[0]
         if target and target[0].startswith(f"{LABELED}/") and shape[0] != classes:
             return f": it has {shape[0]} classes, not {classes}: ask for {shape[0]}"

@@ -261,7 +261,7 @@ def files_of_class(folder: Path, kind: Input) -> Listing:
 
 
 def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterator[str]:
-    """Yield a line about all files and folders that are left out although they may belong to the data."""
+    """Yield lines about the files and folders that are left out although they may belong to the data."""
     above = {
         folder: listing(folder)
         for folder in dict.fromkeys([root, *(class_folder.path.parent for class_folder in classes)])

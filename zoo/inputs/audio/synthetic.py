@@ -110,9 +110,7 @@ def _voiced(sounds: str, sound_index: np.ndarray, generator: np.random.Generator
     loud = np.array([{True: 1.0, False: 0.0}[sound in VOICED] for sound in sounds])
     # A hissing sound has the formants of its neighbor, so that they do not jump.
     nearest_voiced = [
-        next(
-            iter(sorted((abs(other - index), neighbor) for other, neighbor in enumerate(sounds) if neighbor in VOICED))
-        )[1]
+        min((abs(other - index), neighbor) for other, neighbor in enumerate(sounds) if neighbor in VOICED)[1]
         for index in range(len(sounds))
     ]
     formants = [

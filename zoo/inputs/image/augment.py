@@ -29,7 +29,7 @@ RATIOS = (1, 2, 4, 8)
 
 
 def more_numbers(settings: ImageSettings) -> tuple[int, int, int]:
-    """Return the number of further random numbers of an image: for its aspect ratio, its policy and its erasing."""
+    """Return how many further random numbers an image takes: for its aspect ratio, its policy and its erasing."""
     ratio = RATIO_NUMBERS if settings.crop_ratio > 1 else 0
     erasing = ERASE_NUMBERS if settings.erase > 0 else 0
     return ratio, policies.operations_of(settings) * policies.RANDOM_NUMBERS_EACH, erasing

@@ -25,7 +25,7 @@ STRONG: Literal["randaugment"] = "randaugment"
 """The policy of strong views where the recipe has none."""
 
 SHARE_CUT, LEVEL, CUT_NUMBERS = 0.5, 128, 2
-"""The side of the square that is cut out, as a share of the image's, its level, and its random numbers."""
+"""The square that is cut out: its side as a share of the image's, its level, and how many random numbers place it."""
 
 View = Callable[[Any, Any, Any], Any]
 """A function of an encoded image, random numbers in [0, 1) and the number of the view, which returns pixels, uint8."""

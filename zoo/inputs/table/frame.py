@@ -170,7 +170,7 @@ def _stem(path: Path) -> str:
 
 
 def _split_in_words(name: str) -> str | None:
-    """Return the split that a word of a name looks like; None if no words or words for several splits do."""
+    """Return the split that words of a name look like; None if they look like none, or like several."""
     splits = {like_a_split(word) for word in re.split(r"[\W_0-9]+", name)} - {None}
     return splits.pop() if len(splits) == 1 else None
 

@@ -246,7 +246,7 @@ def stand_ins() -> tuple[Examples, str]:
 def samples(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
     """Return a text that has to be cut, and then the texts as they are.
 
-    It repeats the first text until it has more words than the network takes tokens, or is as long as a text may be.
+    The first text is repeated until it has more words than the network takes tokens, or is as long as a text may be.
     """
     unit = f"{raw[0]} . "
     times = min(preprocessing.max_length // len(unit.split()) + 1, LONGEST_TEXT // len(unit.encode()))

@@ -217,7 +217,7 @@ class GroupedConvolution(keras.layers.Layer):
         if channels % self.groups:
             raise ZooError(f"{channels} channels do not make {self.groups} groups: choose a multiple")
         size = (self.length, channels // self.groups, channels)
-        # As in fairseq, the variance is 4 divided by the number of inputs of one output.
+        # As in fairseq, the variance is 4 divided by the kernel's length times the channels of all groups.
         start = keras.initializers.RandomNormal(stddev=(4 / (size[0] * channels)) ** 0.5)
         self.kernel = self.add_weight(name="kernel", shape=size, initializer=start)
         self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")

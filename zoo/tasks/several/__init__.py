@@ -1,8 +1,7 @@
 """Several targets at once: one trunk, and a head for each target.
 
-The network computes one vector, [batch, labels of all targets], and `heads` says which of its elements belong to
-which target.
-The task of a model is composed of the tasks of its parts.
+The network computes one vector, [batch, labels of all targets], and `heads` says which of its elements belong to which
+target. The task of a model is composed of the tasks of its parts.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Answers:
         return {"targets": {name: answer.plain() for name, answer in self.answers.items()}}
 
     def cells(self) -> dict[str, Any]:
-        """Return the cells of all targets; a column is named after its target, and a number makes the name unique."""
+        """Return the cells of all targets; a column's name begins with its target's, and a number makes it unique."""
         cells: dict[str, Any] = {}
         for name, answer in self.answers.items():
             for cell, value in answer.cells().items():

@@ -134,7 +134,7 @@ def _counts(transcripts: Sequence[Sequence[str]], said: Sequence[Sequence[str]])
 
 
 def draw_errors(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
-    """Draw a histogram of the share of wrong words in a transcript; `say` is called if that fails."""
+    """Draw a histogram of the shares of wrong words of all transcripts; `say` is called if that fails."""
     shares = [min(1.0, example.wrong_words / len(example.said.split())) for example in evaluation.transcripts]
 
     def paint(figure: Any) -> None:
