@@ -103,9 +103,8 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     known_origins = [origin for origin in all_origins if origin is not None]
     initial = functools.reduce(np.union1d, (origin.seen for origin in known_origins), np.empty(0, np.uint64))
     complete = len(known_origins) == len(all_origins) and all(origin.complete for origin in known_origins)
-    return Digests(
-        train, validation, test, initial, complete, fitted and all(origin.fitted for origin in known_origins)
-    )
+    fitted = fitted and all(origin.fitted for origin in known_origins)
+    return Digests(train, validation, test, initial, complete, fitted)
 
 
 def found(folder: Path) -> Path:
@@ -187,7 +186,7 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
 
     `origin` is the name of the models that `digests.initial` belongs to, for the messages.
     """
-    for name, examples, other_examples, other_digests in (
+    for name, examples, others, other_digests in (
         ("validation", dataset.validation, "training examples", digests.train),
         ("test", dataset.test, "training examples", digests.train),
         ("test", dataset.test, "validation examples", digests.validation),
@@ -196,4 +195,4 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
         shared = np.flatnonzero(examples.known(other_digests))
         if len(shared):
             names = listed((examples.names(int(index)) for index in shared), most=3)
-            yield f"{len(shared)} of {len(examples)} {name} examples are also {other_examples}: {names}"
+            yield f"{len(shared)} of {len(examples)} {name} examples are also {others}: {names}"

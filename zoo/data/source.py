@@ -22,7 +22,7 @@ PACKAGE = "zoo.data.sources"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A source that examples are read from.
+    """A kind of source that examples are read from.
 
     People write `--data SCHEME:ARGUMENT`, or `--data SCHEME` for a source that takes no argument.
 
@@ -108,12 +108,12 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
     Raises:
         ZooError: the source does not take one of them.
     """
-    options_set = {name: value for name, value in options.items() if value is not None}
-    unknown = [_flag(name) for name in options_set if name not in source.options]
+    given_options = {name: value for name, value in options.items() if value is not None}
+    unknown = [_flag(name) for name in given_options if name not in source.options]
     if unknown:
         accepted = f"takes only {listed(map(_flag, source.options))}" if source.options else "takes no such option"
         raise ZooError(f"--data {source.form} {accepted}: leave {listed(unknown)} out")
-    return options_set
+    return given_options
 
 
 def absolute_path(path: str) -> str:

@@ -46,10 +46,11 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
     """
     folder = checkpoint.folder
     settings = _settings(folder)
-    tokenizer = settings.get("tokenizer_class")
-    if tokenizer not in (None, *TOKENIZERS):
+    tokenizer_class = settings.get("tokenizer_class")
+    if tokenizer_class not in (None, *TOKENIZERS):
         raise ZooError(
-            f"{folder / TOKENIZER} asks for {tokenizer!s:.60}: transcripts are read by {' or '.join(TOKENIZERS)} only"
+            f"{folder / TOKENIZER} asks for {tokenizer_class!s:.60}: "
+            f"transcripts are read by {' or '.join(TOKENIZERS)} only"
         )
     head = checkpoint.config.get("vocab_size", USUAL_SIZE)
     symbols = _vocabulary(folder, settings, head)

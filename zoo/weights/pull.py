@@ -185,9 +185,8 @@ def _of_file(
     structure = family.reference_structure(row)
     if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"{channels} channels are not supported: choose 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)")
-    input_preprocessing = preprocessing(
-        published_input, published_input.side if image_size is None else image_size, channels
-    )
+    side = published_input.side if image_size is None else image_size
+    input_preprocessing = preprocessing(published_input, side, channels)
     kind_of(input_preprocessing).data.check(family, row, input_preprocessing, structure)
     terms = _license_of(chosen, file, license)
     if file is None and classes != CLASSES:

@@ -77,9 +77,8 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
-    return Reading(
-        tuple(unused), tuple(tensor.adaptation for tensor in tensors if tensor.adapt), stripped.remarks(path)
-    )
+    adaptations = tuple(tensor.adaptation for tensor in tensors if tensor.adapt)
+    return Reading(tuple(unused), adaptations, stripped.remarks(path))
 
 
 def _names(family: str, size: str) -> Names:

@@ -227,9 +227,8 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
 
             # Every tensor is checked before the first one is assigned.
             refuse_unsound(filter(None, (unsound(tensor.name, stored(tensor)) for tensor in tensors)), str(path))
-            for key, parts in itertools.groupby(
-                sorted(tensors, key=lambda tensor: tensor.key), lambda tensor: tensor.key
-            ):
+            by_key = sorted(tensors, key=lambda tensor: tensor.key)
+            for key, parts in itertools.groupby(by_key, lambda tensor: tensor.key):
                 whole = np.empty(variables[key].shape, np.float32)
                 for part in parts:
                     array = stored(part)[: part.rows]

@@ -86,9 +86,8 @@ def remarks(splits: Sequence[Examples], preprocessing: Preprocessing) -> Iterato
                 f"{len(odd_images)} of {len(inspections)} images, as the network gets them, {description}: "
                 f"{_some([inspection.name for inspection in odd_images])}{_advice(odd_images, preprocessing)}"
             )
-    yield from _range(
-        [inspection.largest for inspection in inspections if inspection.largest is not None], preprocessing.white_level
-    )
+    largest = [inspection.largest for inspection in inspections if inspection.largest is not None]
+    yield from _range(largest, preprocessing.white_level)
 
 
 def _spread(splits: Sequence[Examples]) -> Iterator[tuple[Examples, int]]:

@@ -44,9 +44,8 @@ def _alexnet(image: Tensor, classes: int, structure: Structure) -> Outputs:
     if stem == 4:
         # As in torchvision, the padding is 2, which is less than half of the 11×11 kernel.
         x = keras.layers.ZeroPadding2D(2, name="conv1_pad")(x)
-        x = keras.layers.Conv2D(layers.width("conv1", 64), 11, strides=4, kernel_initializer="he_normal", name="conv1")(
-            x
-        )
+        stem_filters = layers.width("conv1", 64)
+        x = keras.layers.Conv2D(stem_filters, 11, strides=4, kernel_initializer="he_normal", name="conv1")(x)
     else:
         x = layers.convolution(x, 64, {2: 7, 1: 3}[stem], stride=stem, bias=True, name="conv1")
     stride = stem
