@@ -61,7 +61,7 @@ class Tag:
 class Published:
     """A network as a publisher of weights has it.
 
-    `model` is the publisher's name for it, `names` maps its layers to zoo's. `tags` are the weights that are
+    `model` is the publisher's name for it, and `names` maps its layers to zoo's. `tags` are the weights that are
     published, the usual ones first. `reference` is the input that the network's definition names, for weights that
     nobody published.
     """

@@ -266,7 +266,7 @@ def _of_folder(
 
 
 def _labels(checkpoint: Checkpoint, classes: int | None) -> tuple[str, ...]:
-    """Return the labels of a head of classes, or numbers where nobody names as many as are asked for."""
+    """Return the labels of a head of classes, or numbered labels if it does not name as many as are asked for."""
     labels = checkpoint.labels if checkpoint.has_head else None
     return labels if labels is not None and classes in (None, len(labels)) else numbered(classes or 2)
 

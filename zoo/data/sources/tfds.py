@@ -34,7 +34,7 @@ ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 BYTES_BEFORE_RECORD, BYTES_AFTER_RECORD = 12, 4
-"""The bytes around each record in a TFRecord file: its length with a checksum before it, its own checksum after it."""
+"""The bytes around each record in a TFRecord file: before it, its length and a checksum; after it, its own checksum."""
 
 READ_AHEAD = 64
 

@@ -60,7 +60,7 @@ class AudioPreprocessing:
     Attributes:
         kind: the kind of input.
         rate: samples a second.
-        samples: the length of a clip that the network takes; 0 where it takes clips of any length up to `LONGEST`.
+        samples: the number of samples of a clip that the network takes; 0 where it takes any length up to `LONGEST`.
         short: `loop` repeats a clip that is too short from its start, `pad` puts it in the middle of zeros.
         front: the network's input: `log_mel`, or `waveform`.
         bands: the number of bands of the log-mel spectrogram.

@@ -13,7 +13,7 @@ import numpy as np
 from zoo.errors import ZooError
 
 PCM, EXTENSIBLE = 0x0001, 0xFFFE
-"""Codes of encodings: `PCM` for integer samples; `EXTENSIBLE` says that the extension of the format chunk has it."""
+"""Codes of encodings: integer samples, and a code that says that the real one is in the format chunk's extension."""
 
 MOST_CHUNKS = 64
 """The most parts of a file before its samples: a small file may have millions."""

@@ -2,8 +2,8 @@
 
 A random crop is cut out of the image before scaling, so that only this part of a JPEG is decoded, and at no higher
 resolution than the network needs. Evaluation, clients and graphs decode and scale whole images, as
-`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as the results of two methods of
-resizing differ.
+`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as much as the results of two
+methods of resizing differ.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from zoo.inputs.image.preprocessing import Preprocessing, covering
 
 
 def kept(images: Examples, preprocessing: Preprocessing) -> tuple[Examples, tuple[str, ...]]:
-    """Return the images that can be resized to the network's input, and name and reason of each other image."""
+    """Return the images that can be resized to the network's input, and a line on each that cannot: name and reason."""
     traits = map(images.traits, range(len(images)))
     sides = np.array([(image_traits.height, image_traits.width) for image_traits in traits], np.int32).reshape(-1, 2)
     shapes, shape_indices = np.unique(sides, axis=0, return_inverse=True)

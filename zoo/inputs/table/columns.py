@@ -293,7 +293,7 @@ def days(text: str) -> float | None:
 
 
 def tensor_names(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return a name for the tensor of each column: an ASCII identifier of Python; names differ not only in case."""
+    """Return a name for the tensor of each column: an ASCII Python identifier; no two names differ only in case."""
     names: list[str] = []
     taken: set[str] = set()
     for column in columns:

@@ -91,7 +91,7 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
 FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
 RECORDS = (object, None)
-"""No classes: `inspect` returns no examples, because a row of a table is not a file."""
+"""Placeholders: `inspect` returns no examples, because a row of a table is not a file."""
 
 
 def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:

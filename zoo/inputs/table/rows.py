@@ -67,7 +67,7 @@ def _word(value: Value) -> str | None:
 
 
 def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str | None]:
-    """Return a remark on the words of each row that a network does not know, with their columns; None without any."""
+    """Return for each row a remark on the words that a network does not know, with their columns; None without any."""
     unknown: list[list[str]] = [[] for _ in rows]
     for index, column in enumerate(columns):
         if column.kind == "word":

@@ -23,7 +23,7 @@ MOST_TARGETS = 16
 """The most columns that one network predicts."""
 
 MOST_CLASSES, ROWS_A_CLASS = 20, 5
-"""Integers are read as classes if at most 20 are different and each occurs in 5 rows on average, else as values."""
+"""Integers are read as classes if at most 20 differ and each is in at least 5 rows on average, else as values."""
 
 NO_WORD = frozenset(("",))
 """Cells that stand for a missing class."""

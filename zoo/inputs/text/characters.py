@@ -49,7 +49,7 @@ class Characters:
 
 
 def characters(preprocessing: TextPreprocessing) -> Characters:
-    """Return the tables of a tokenizer; to compute them takes seconds, once for each choice of options."""
+    """Return the tables of a tokenizer; computing them takes seconds, once for each choice of options."""
     return _characters(
         preprocessing.clean_text,
         preprocessing.handle_chinese_chars,

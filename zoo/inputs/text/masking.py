@@ -28,7 +28,7 @@ MASKED, REPLACED = 0.8, 0.1
 """The shares of the hidden tokens that `MASK` and a random token replace; the others stay as they are."""
 
 EPOCHS, RATE = 30, 5e-4
-"""The epochs and the learning rate where the recipe states no others; Devlin et al. take 1e-4 for batches of 256."""
+"""The epochs and the learning rate where the recipe states none; Devlin et al. take 1e-4 for batches of 256 texts."""
 
 
 def recipe(recipe: Recipe) -> Recipe:

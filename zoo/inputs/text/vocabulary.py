@@ -58,7 +58,7 @@ def trained(
 
     Args:
         texts: the texts of the training split.
-        size: the most tokens, including the special tokens. A few texts give fewer tokens.
+        size: the most tokens, including the special tokens. If there are few texts, there are fewer tokens.
         max_length: the most tokens of a text that the network takes.
         lowercase: as in `TextPreprocessing`.
         strip_accents: as in `TextPreprocessing`; None takes the value of `lowercase`.

@@ -42,7 +42,7 @@ def losses(targets: Any, vectors: Any, model: Model, smoothing: float = 0.0) -> 
 
 
 def sums(targets: Any, vectors: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
-    """Return the sum of all losses without their weights, and for each target the sums of its task and its weights."""
+    """Return the sum of all unweighted losses, and for each target the sums of its task and the sum of its weights."""
     import tensorflow as tf
 
     head_vectors, variances = _split(vectors, model)
