@@ -39,15 +39,15 @@ class Yardstick:
     unit: np.ndarray
     rounding: np.ndarray
 
-    def differences(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    def differences(self, actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """Return the differences of outputs [examples, …, labels] in units; infinite where one is not finite."""
         with np.errstate(invalid="ignore"):  # infinity less infinity
-            units = np.maximum(np.abs(found.astype(np.float64) - expected) - self.rounding, 0) / self.unit
+            units = np.maximum(np.abs(actual.astype(np.float64) - expected) - self.rounding, 0) / self.unit
         return np.where(np.isfinite(units), units, np.inf)
 
-    def largest(self, found: np.ndarray, expected: np.ndarray) -> float:
+    def largest(self, actual: np.ndarray, expected: np.ndarray) -> float:
         """Return the largest of the `differences`."""
-        return float(self.differences(found, expected).max())
+        return float(self.differences(actual, expected).max())
 
 
 def of_largest(expected: np.ndarray, model: Model) -> Yardstick:
@@ -69,13 +69,13 @@ def of_spread(expected: np.ndarray, scales: Sequence[Scale]) -> Yardstick:
     )
 
 
-def compared(found: np.ndarray, expected: np.ndarray, tolerance: float, yardstick: Yardstick) -> Verdict:
+def compared(actual: np.ndarray, expected: np.ndarray, tolerance: float, yardstick: Yardstick) -> Verdict:
     """Compare primary outputs: none differs by more than the tolerance."""
-    if found.shape != expected.shape:
-        return False, {"shape": list(found.shape), "expected_shape": list(expected.shape)}
-    difference = yardstick.largest(found, expected)
+    if actual.shape != expected.shape:
+        return False, {"shape": list(actual.shape), "expected_shape": list(expected.shape)}
+    difference = yardstick.largest(actual, expected)
     return difference <= tolerance, {
-        "examples": len(found),
+        "examples": len(actual),
         "largest_difference": difference if np.isfinite(difference) else None,
         "limit": tolerance,
     }

@@ -51,25 +51,25 @@ class Score:
 
 
 class Graph(Protocol):
-    """The functions of a task in TensorFlow operations. `found` is the output of the network, [batch, …].
+    """The functions of a task in TensorFlow operations. `output` is that of the network, [batch, …].
 
     A task that no network can be trained for has `answers` only.
     """
 
-    def answers(self, found: Any, model: Model) -> dict[str, Any]:
+    def answers(self, output: Any, model: Model) -> dict[str, Any]:
         """Return the outputs of the contract."""
 
-    def losses(self, targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+    def losses(self, targets: Any, output: Any, model: Model, smoothing: float = 0.0) -> Any:
         """Return the loss of each example, float32 [batch]."""
 
-    def distilled(self, answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+    def distilled(self, answers: Any, output: Any, model: Model, kind: str, temperature: float) -> Any:
         """Return the distance of each example from a teacher's answers, float32 [batch].
 
         `answers` are the teacher's primary outputs, [batch, …], with labels in the model's order. `kind` is one of
         `Task.distillations`.
         """
 
-    def sums(self, targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+    def sums(self, targets: Any, output: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
         """Return scalar sums over a batch, weighted by example, from which `Task.metrics` computes the metrics."""
 
 
@@ -123,9 +123,9 @@ def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
     return outputs
 
 
-def as_one_target(found: np.ndarray) -> list[np.ndarray]:
+def as_one_target(outputs: np.ndarray) -> list[np.ndarray]:
     """Return the primary outputs as those of the only target."""
-    return [found]
+    return [outputs]
 
 
 def first_output(outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:

@@ -16,9 +16,9 @@ from zoo.recipe import FixMatch
 Losses = Callable[..., Any]
 
 
-def labeled(found: Any) -> Any:
+def labeled(logits: Any) -> Any:
     """Return the logits of the labeled examples, [batch, classes], from those of all views, [batch, views, classes]."""
-    return found[:, 0]
+    return logits[:, 0]
 
 
 def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
@@ -35,13 +35,13 @@ def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
     return losses_with_pairs
 
 
-def pair_losses(found: Any, settings: FixMatch) -> Any:
+def pair_losses(logits: Any, settings: FixMatch) -> Any:
     """Return the mean cross-entropy of the pairs, float32 [batch]; a pair below the threshold counts as 0.
 
-    `found` are logits [batch, 2 · ratio, classes]; views of a pair are neighbors.
+    `logits` are [batch, 2 · ratio, classes]; the views of a pair are neighbors.
     """
-    classes = found.shape[-1]
-    pairs = tf.reshape(tf.cast(found, tf.float32), [-1, settings.ratio, 2, classes])
+    classes = logits.shape[-1]
+    pairs = tf.reshape(tf.cast(logits, tf.float32), [-1, settings.ratio, 2, classes])
     weak, strong = tf.unstack(pairs, axis=2)
     sure = tf.stop_gradient(tf.nn.softmax(weak))
     counts = tf.cast(tf.reduce_max(sure, -1) >= settings.threshold, tf.float32)
