@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from numbers import Number
+from numbers import Real
 from typing import Any, Literal
 
 from zoo import provenance, run
@@ -191,10 +191,10 @@ def request_of(arguments: Mapping[str, Any]) -> TrainingRequest:
     given = {name: arguments.get(name) for name in IN_REQUEST}
     check_data("unlabeled", given["unlabeled"])
     prune = given["prune"]
-    if prune is not None and not isinstance(prune, Number):  # numbers of numpy are Numbers, too
+    if prune is not None and not isinstance(prune, Real):  # numbers of numpy are Reals, too
         raise ZooError(f"prune is {prune!r:.60}: name one share, such as 0.5; zoo.train_pruned takes several")
-    if prune is not None and not 0 < prune < 1:
-        raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
+    if prune is not None and not 0 < float(prune) < 1:
+        raise ZooError(f"--prune {float(prune):g}: a share above 0 and below 1 is needed, such as 0.5")
     shorthands = {key: None if given[name] is False else given[name] for name, key in SHORTHANDS.items()}
     return TrainingRequest(
         family=given["family"],
