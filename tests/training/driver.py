@@ -6,6 +6,7 @@ family-size-method for a pretraining, or a run to take weights from, and may end
 kills itself as `kill -9` does: no handler runs, nothing is flushed. Epochs and batches count from 0, files from 1.
 
     step:EPOCH:BATCH     before a step
+    saved:EPOCH:BATCH    the same, as soon as a checkpoint of this epoch is written
     term:EPOCH:BATCH     the same, with SIGTERM
     evaluation:EPOCH     in the evaluation after an epoch
     epoch:EPOCH          between this epoch and the next
@@ -17,10 +18,12 @@ kills itself as `kill -9` does: no handler runs, nothing is flushed. Epochs and 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,8 @@ from unittest import mock
 
 import keras
 
+from zoo import weights_file
+from zoo.errors import ZooError
 from zoo.training import start
 from zoo.training.request import DataRequest, Execution, TrainingRequest
 
@@ -36,12 +41,22 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def within(folder: Path, epoch: int) -> bool:
+    """Return whether a checkpoint that was written within an epoch, which counts from 0, is on the disk."""
+    try:
+        _, text = weights_file.read(folder / "checkpoints/last.safetensors")
+    except (OSError, ZooError):  # a thread moves it
+        return False
+    state = json.loads(text["state"])
+    return bool(state["epochs_done"] == epoch and state["steps_done"])
+
+
 class KillAt(keras.callbacks.Callback):
     """Kills this very process at a moment of the training. It asks for the figures of no batch."""
 
-    def __init__(self, moment: str) -> None:
+    def __init__(self, moment: str, folder: Path) -> None:
         super().__init__()
-        self.moment, self.epoch = moment, -1
+        self.moment, self.folder, self.epoch = moment, folder, -1
 
     def on_train_begin(self, logs: Any = None) -> None:
         what, _, seconds = self.moment.partition(":")
@@ -55,6 +70,11 @@ class KillAt(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self.moment == f"step:{self.epoch}:{batch}":
+            kill()
+        if self.moment == f"saved:{self.epoch}:{batch}":
+            end = time.monotonic() + 60
+            while time.monotonic() < end and not within(self.folder, self.epoch):
+                time.sleep(0.01)
             kill()
         if self.moment == f"term:{self.epoch}:{batch}":
             signal.raise_signal(signal.SIGTERM)
@@ -96,7 +116,7 @@ def main() -> None:
     execution = Execution(
         devices=int(devices),
         checkpoint_minutes=float(minutes),
-        callbacks=[KillAt(moment)],
+        callbacks=[KillAt(moment, Path(folder))],
         say=functools.partial(print, flush=True),  # before a signal ends it
     )
     if Path(folder).exists():

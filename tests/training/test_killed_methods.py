@@ -10,11 +10,13 @@ import pytest
 
 from tests.cli.test_several_targets import shop
 from tests.training.test_data_service import assert_same
-from tests.training.test_processes import OFTEN, drive, reached
+from tests.training.test_processes import drive, reached
 
 pytestmark = pytest.mark.full
 
-EPOCHS, KILLS = "epochs=3", ("step:1:2", "step:2:1")
+EPOCHS, KILLS = "epochs=3", ("saved:1:2", "saved:2:1")
+ALWAYS = 1e-6
+"""Minutes between checkpoints: one is begun after every step."""
 GROWING = ("network.width=0.25", "image.size=12", "image.first_size=8", "image.size_stages=2", "batch_size=32")
 
 
@@ -50,7 +52,7 @@ def test_killed_within_an_epoch_it_ends_as_one_left_alone(method: str, tmp_path:
     settings = (*map(str, METHODS[method](tmp_path)), EPOCHS, "keep=last")
     assert drive(tmp_path / "alone", 1, "never", *settings) == 0
     for epoch, moment in enumerate(KILLS, start=1):
-        assert drive(tmp_path / "killed", 1, moment, *settings, minutes=OFTEN) == -signal.SIGKILL
+        assert drive(tmp_path / "killed", 1, moment, *settings, minutes=ALWAYS) == -signal.SIGKILL
         done, steps = reached(tmp_path / "killed")
         assert done == epoch
         assert steps > 0
