@@ -6,7 +6,7 @@ import dataclasses
 import gc
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,19 @@ from zoo.training import strategy as strategies
 from zoo.training.cluster import Kind
 from zoo.training.cluster import find as find_cluster
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.arguments import check_data, is_given, one_text, options, settings_of
-from zoo.verbs.results import RunFolder
+from zoo.verbs.arguments import (
+    StrPath,
+    check_data,
+    is_given,
+    local_path,
+    one_text,
+    optional_path,
+    options,
+    refuse_beside_resume,
+    settings_of,
+    several_callbacks,
+)
+from zoo.verbs.results import Folder, RunFolder
 from zoo.verbs.train import IN_REQUEST, request_of, train
 from zoo.whole_numbers import check_whole
 
@@ -59,6 +70,20 @@ class Point:
     def settings(self) -> list[str]:
         """The changes of the recipe that make it."""
         return [] if self.width == 1 else [f"{WIDTH}={self.width!r}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesFolder(Folder):
+    """A folder with the runs of a series, and its record."""
+
+    record: Experiment
+    runs: tuple[RunFolder, ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The figures of each run."""
+        rows: list[dict[str, Any]] = self.record.results["runs"]
+        return rows
 
 
 def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,46 +215,77 @@ def trained(
     return run_folder
 
 
-def completed(
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A new series: its request, its default folder, the seed of its first run, and the checks before its first."""
+
+    request: dict[str, Any]
+    default_folder: Path
+    seed: int
+    check: Callable[[], None]
+
+
+def train_series(
     kind: ExperimentKind,
-    folder: Path,
-    record: Experiment,
-    names: Sequence[str],
-    train_all: Callable[[Mapping[str, Any]], list[RunFolder]],
+    named: Mapping[str, Any],
+    training: Mapping[str, Any],
+    plan: Callable[[], Plan],
+    names_of: Callable[[Mapping[str, Any]], list[str]],
+    train_all: Callable[[Path, Mapping[str, Any], Mapping[str, Any]], list[RunFolder]],
     *,
-    begun: bool,
-    resumed: bool,
-    data_dir: Path | None,
+    out: StrPath | None,
+    resume: StrPath | None,
     say: Say,
-) -> tuple[Experiment, list[RunFolder]]:
-    """Train all networks of a series that are not trained yet; return its record and its runs.
+) -> tuple[Path, Experiment, tuple[RunFolder, ...]]:
+    """Train all networks of a series that are not trained yet; return its folder, its record and its runs.
 
     Args:
         kind: the kind of folder.
-        folder: the folder of the series.
-        record: its record.
-        names: the names of its runs, each of which is a folder in it.
-        train_all: trains the networks of a request in order, see `trained`.
-        begun: an earlier call made the folder.
-        resumed: the caller named the folder, not the request.
-        data_dir: where the data are now, if they were moved.
+        named: the arguments that say which networks to train, which must be missing if a folder is resumed.
+        training: the other arguments of `zoo.train`.
+        plan: plans a new series, or raises ZooError.
+        names_of: returns the names of the runs of a request, each of which is a folder in that of the series.
+        train_all: trains the networks in order, see `trained`, given the folder of the series, its request, and the
+            arguments that `HOW` names.
+        out: the folder to write.
+        resume: the folder of an interrupted call.
         say: called with messages.
 
     Raises:
-        ZooError: a network cannot be trained, or the data have changed.
+        ZooError: the request is wrong, a network cannot be trained, or the data have changed.
     """
-    with experiment.withdrawn_if_refused(folder, begun), locked(folder):
-        if resumed:
-            record = experiment.move_data(kind, folder, record, data_dir)
-        if not resumed or not record.finished:
+    refuse_cluster(training.get("strategy"))
+    how = {name: training[name] for name in HOW if training.get(name) is not None}
+    if "callbacks" in how:
+        how["callbacks"] = several_callbacks(how["callbacks"])
+    begun: Experiment | None = None
+    if resume is not None:
+        refuse_beside_resume({**named, "out": out, **training}, (*HOW, "data_dir"))
+        folder = local_path(resume)
+        record = begun = experiment.read(kind, folder)
+        if not begun.finished:
+            choose_devices(how)
+    else:
+        new = plan()
+        folder, begun = experiment.place(kind, optional_path(out), new.default_folder, new.request)
+        if begun is None or not begun.finished:
+            choose_devices(how)
+        if begun is None:
+            new.check()
+        record = begun or experiment.begin(kind, folder, new.request, {}, new.seed)
+    names = names_of(record.asked)
+    with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
+        if resume is not None:
+            record = experiment.move_data(kind, folder, record, optional_path(training.get("data_dir")))
+        if resume is None or not record.finished:
             refuse_changed_data(folder, [folder / name for name in names], place_of_data(record.asked))
         experiment.say_finished(folder, record, say)
-        runs = train_all(record.asked)
+        runs = train_all(folder, record.asked, how)
         refuse_other_data(runs)
         if not record.finished:
             rows = [row(name, run_folder.run) for name, run_folder in zip(names, runs, strict=True)]
             record = experiment.end(kind, folder, record, {"runs": rows})
-    return record, runs
+    return folder, record, tuple(runs)
 
 
 def choose_devices(how: Mapping[str, Any]) -> None:

@@ -6,38 +6,26 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo import experiment, run
 from zoo.errors import ZooError, listed
-from zoo.experiment import Experiment
 from zoo.recipe import set_keys
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several, several_callbacks
-from zoo.verbs.results import Folder, RunFolder
-from zoo.verbs.series import Decided
+from zoo.verbs.arguments import StrPath, several
+from zoo.verbs.results import RunFolder
+from zoo.verbs.series import Decided, Plan, SeriesFolder
 from zoo.verbs.train import SHORTHANDS, request_of
 
 MOST_LEFT = 0.999
 """The largest share of its network that a step asks for, so that each step removes channels."""
 
 
-@dataclass(frozen=True)
-class PrunedFolder(Folder):
+class PrunedFolder(SeriesFolder):
     """A folder with a run for each share of the multiply-adds, and its record; `rows` are the figures of the runs."""
-
-    record: Experiment
-    runs: tuple[RunFolder, ...]
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The figures of each run."""
-        rows: list[dict[str, Any]] = self.record.results["runs"]
-        return rows
 
 
 def train_pruned(
@@ -72,18 +60,8 @@ def train_pruned(
         ZooError: the request or the data are wrong, or a share cannot be reached.
         Refused: one of the networks cannot be exported.
     """
-    series.refuse_cluster(training.get("strategy"))
-    how = {name: training[name] for name in series.HOW if training.get(name) is not None}
-    if "callbacks" in how:
-        how["callbacks"] = several_callbacks(how["callbacks"])
-    begun: Experiment | None = None
-    if resume is not None:
-        refuse_beside_resume({"weights": weights, "prune": prune, "out": out, **training}, (*series.HOW, "data_dir"))
-        folder = local_path(resume)
-        record = begun = experiment.read("pruned", folder)
-        if not begun.finished:
-            series.choose_devices(how)
-    else:
+
+    def plan() -> Plan:
         shares = _checked_shares(prune)
         if weights is None:
             raise ZooError("pruning starts from a trained network: name its run with --weights")
@@ -95,19 +73,13 @@ def train_pruned(
         decided = _decided(request, shares)
         _, decision = decided
         default_folder = Path("runs") / f"{decision.family.name}-{decision.size.name}-pruned"
-        folder, begun = experiment.place("pruned", optional_path(out), default_folder, request)
-        if begun is None or not begun.finished:
-            series.choose_devices(how)
-        if begun is None:
-            _check_shares(*decided, shares)
-        record = begun or experiment.begin("pruned", folder, request, {}, decision.recipe.seed)
-    shares = record.asked["shares"]
+        return Plan(request, default_folder, decision.recipe.seed, lambda: _check_shares(*decided, shares))
 
-    def train_all(request: Mapping[str, Any]) -> list[RunFolder]:
+    def train_all(folder: Path, request: Mapping[str, Any], how: Mapping[str, Any]) -> list[RunFolder]:
         data_dir = experiment.place_of_data(request)
         arguments = series.arguments_of(request)
         whole, runs = 0, list[RunFolder]()
-        for share in shares:
+        for share in request["shares"]:
             step = {"prune": share}
             if runs:
                 # Training changes which channels are removed, so that a step may leave less than `_check_shares` saw.
@@ -117,18 +89,15 @@ def train_pruned(
             whole = whole or _multiply_adds_before(runs[0].run)
         return runs
 
-    record, runs = series.completed(
-        "pruned",
-        folder,
-        record,
-        [_name(share) for share in shares],
-        train_all,
-        begun=begun is not None,
-        resumed=resume is not None,
-        data_dir=optional_path(training.get("data_dir")),
-        say=say,
+    named = {"weights": weights, "prune": prune}
+    return PrunedFolder(
+        *series.train_series("pruned", named, training, plan, _names, train_all, out=out, resume=resume, say=say)
     )
-    return PrunedFolder(folder, record, tuple(runs))
+
+
+def _names(request: Mapping[str, Any]) -> list[str]:
+    """Return the names of the folders of all steps."""
+    return [_name(share) for share in request["shares"]]
 
 
 def _name(share: float) -> str:

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from zoo import experiment
 from zoo.data.source import short_name
 from zoo.errors import ZooError
-from zoo.experiment import Experiment
 from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several, several_callbacks
-from zoo.verbs.results import Folder, RunFolder
-from zoo.verbs.series import Point
+from zoo.verbs.arguments import StrPath, several
+from zoo.verbs.results import RunFolder
+from zoo.verbs.series import Plan, Point, SeriesFolder
 
 
-@dataclass(frozen=True)
-class SizesFolder(Folder):
+class SizesFolder(SeriesFolder):
     """A folder with a run for each size, and its record; `rows` are the figures of the runs, one for each."""
-
-    record: Experiment
-    runs: tuple[RunFolder, ...]
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The figures of each run."""
-        rows: list[dict[str, Any]] = self.record.results["runs"]
-        return rows
 
 
 def train_sizes(
@@ -64,18 +53,8 @@ def train_sizes(
         ZooError: the request or the data are wrong.
         Refused: one of the networks cannot be exported.
     """
-    series.refuse_cluster(training.get("strategy"))
-    how = {name: training[name] for name in series.HOW if training.get(name) is not None}
-    if "callbacks" in how:
-        how["callbacks"] = several_callbacks(how["callbacks"])
-    begun: Experiment | None = None
-    if resume is not None:
-        refuse_beside_resume({"family": family, "size": size, "out": out, **training}, (*series.HOW, "data_dir"))
-        folder = local_path(resume)
-        record = begun = experiment.read("sizes", folder)
-        if not begun.finished:
-            series.choose_devices(how)
-    else:
+
+    def plan() -> Plan:
         sizes = several(size)
         request = {**series.asked(family, training), "sizes": sizes}
         if not sizes:
@@ -84,30 +63,19 @@ def train_sizes(
         decided = series.decisions(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         default_folder = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
-        folder, begun = experiment.place("sizes", optional_path(out), default_folder, request)
-        if begun is None or not begun.finished:
-            series.choose_devices(how)
-        if begun is None:
-            series.check_networks(decided, points)
-        record = begun or experiment.begin("sizes", folder, request, {}, decided[0][1].recipe.seed)
-    points = [Point(name) for name in record.asked["sizes"]]
+        seed = decided[0][1].recipe.seed
+        return Plan(request, default_folder, seed, lambda: series.check_networks(decided, points))
 
-    def train_all(request: Mapping[str, Any]) -> list[RunFolder]:
+    def train_all(folder: Path, request: Mapping[str, Any], how: Mapping[str, Any]) -> list[RunFolder]:
         data_dir = experiment.place_of_data(request)
         return [
-            series.trained(folder / point.name, series.arguments_for(request, point), data_dir, how, say, progress)
-            for point in points
+            series.trained(folder / name, series.arguments_for(request, Point(name)), data_dir, how, say, progress)
+            for name in request["sizes"]
         ]
 
-    record, runs = series.completed(
-        "sizes",
-        folder,
-        record,
-        [point.name for point in points],
-        train_all,
-        begun=begun is not None,
-        resumed=resume is not None,
-        data_dir=optional_path(training.get("data_dir")),
-        say=say,
+    named = {"family": family, "size": size}
+    return SizesFolder(
+        *series.train_series(
+            "sizes", named, training, plan, itemgetter("sizes"), train_all, out=out, resume=resume, say=say
+        )
     )
-    return SizesFolder(folder, record, tuple(runs))
