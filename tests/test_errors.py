@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
+from zoo import formats
 from zoo.errors import class_and_message, one_line, out_of_memory
 
 
@@ -47,6 +52,8 @@ def test_used_up_memory_is_recognized() -> None:
         (tf.errors.InternalError(None, None, "cudaSetDevice() on GPU:0 failed. Status: out of memory"), True),
         (tf.errors.InvalidArgumentError(None, None, "Graph execution error:\n\nNo DNN in stream executor."), True),
         (tf.errors.InternalError(None, None, "No blas support for stream"), True),
+        (RuntimeException("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"), True),
+        (RuntimeException("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Invalid rank"), False),
         # TensorFlow's error of a full disk has the class of one of a full memory.
         (tf.errors.ResourceExhaustedError(None, None, "/runs/a; No space left on device"), False),
         (RuntimeError("the toomb is out of memory of man"), False),
@@ -54,3 +61,12 @@ def test_used_up_memory_is_recognized() -> None:
 )
 def test_used_up_memory_of_a_gpu_is_recognized(error: Exception, memory: bool) -> None:
     assert out_of_memory(error) is memory
+
+
+def test_a_file_that_memory_does_not_suffice_for_is_not_called_damaged(tmp_path: Path) -> None:
+    def full(path: Path, threads: int | None) -> NoReturn:
+        raise RuntimeException("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory")
+
+    row = dataclasses.replace(formats.find("onnx"), open=full)
+    with pytest.raises(RuntimeException, match="Failed to allocate memory"):
+        formats.open_session(tmp_path, row)

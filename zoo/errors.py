@@ -43,8 +43,11 @@ def out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError):
         return True
-    words = r"\bOOM\b|out of memory|No DNN in stream executor|No blas support for stream"
-    return type(error).__module__.startswith("tensorflow.") and bool(re.search(words, str(error)))
+    words = (
+        r"\bOOM\b|out of memory|No DNN in stream executor|No blas support for stream|bad allocation|std::bad_alloc"
+        r"|Failed to allocate memory"
+    )
+    return type(error).__module__.startswith(("tensorflow.", "onnxruntime.")) and bool(re.search(words, str(error)))
 
 
 def _reason(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.contract import TOLERANCE
-from zoo.errors import Refused, ZooError, did_you_mean, one_line
+from zoo.errors import Refused, ZooError, did_you_mean, one_line, out_of_memory
 from zoo.signature import Signature
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Format:
     Attributes:
         name: the name that users type and manifests store.
         library: the top-level module that opening needs.
-        open: opens a file or a folder with a number of threads (None: all usable CPUs). If it raises any exception, the
-            file is refused.
+        open: opens a file or a folder with a number of threads (None: all usable CPUs). If it raises an exception, the
+            file is refused, unless the memory is used up.
         card: Markdown on how to use the format, from the artifact's name and the model's description.
         path: the file or folder within an artifact; empty for a runtime that opens the file of `source`.
         source: the format whose file this one is made of, or opens.
@@ -175,7 +175,7 @@ def open_session(path: Path, row: Format, threads: int | None = None) -> Session
 
     Raises:
         ZooError: the library is not installed, or cannot be set to this number of threads.
-        Refused: the file cannot be loaded.
+        Refused: the file cannot be loaded. Exceptions that say that the memory is used up stay as they are.
     """
     import_library(row)
     try:
@@ -183,4 +183,6 @@ def open_session(path: Path, row: Format, threads: int | None = None) -> Session
     except ZooError:
         raise
     except Exception as error:  # each library raises its own classes, which are not part of its interface
+        if out_of_memory(error):
+            raise
         raise Refused(f"{path} cannot be loaded ({one_line(error)}): export again") from None
